@@ -1,0 +1,185 @@
+"""Our errors, and the argument checks that raise them: every message is written once, here.
+
+A message names the argument, its value and the wish: ``"`width` (=7) must be even: ..."``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from softwidth._types import Array, Labels
+
+
+class SoftwidthError(Exception):
+    """Base of every error that softwidth raises on purpose."""
+
+
+class ArgumentError(SoftwidthError, ValueError):
+    """An argument has a value that cannot be used.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name.
+    value : object
+        Its value, shown shortened.
+    wish : str
+        What it should have been.
+    """
+
+    def __init__(self, name: str, value: object, wish: str) -> None:
+        super().__init__(f"`{name}` (={shorten(value)}) {wish}")
+
+
+class DataFileError(SoftwidthError, ValueError):
+    """A file cannot be read as what it should be."""
+
+
+class MissingDataError(SoftwidthError, LookupError):
+    """Data that should be on this machine are not; the message says how to get them."""
+
+
+class MemoryLimitError(SoftwidthError, MemoryError):
+    """The work needs more memory than allowed; the message says how much."""
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """A one-line text of `value`, at most `limit` characters.
+
+    >>> shorten("a" * 100, limit=8)
+    'aaaaa...'
+    >>> shorten(np.zeros((3, 2)))
+    'array of shape (3, 2)'
+    """
+    if isinstance(value, np.ndarray):
+        return f"array of shape {value.shape}"
+    text = " ".join(str(value).split())
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def rows_text(rows: Iterable[int], most: int = 5) -> str:
+    """Row numbers for a message: the first few, then how many more.
+
+    >>> rows_text([3, 1, 4, 1, 5, 9, 2])
+    '3, 1, 4, 1, 5 and 2 more'
+    """
+    rows = [int(row) for row in rows]
+    shown = ", ".join(map(str, rows[:most]))
+    return shown if len(rows) <= most else f"{shown} and {len(rows) - most} more"
+
+
+def check_choice(name: str, value: str, options: Iterable[str]) -> str:
+    """`value` if it is one of `options`; the error names the nearest option."""
+    options = list(options)
+    if value in options:
+        return value
+    near = difflib.get_close_matches(str(value), options, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}? Choices" if near else "choices"
+    raise ArgumentError(name, value, f"is unknown; {hint}: {', '.join(options)}.")
+
+
+def check_number(
+    name: str,
+    value: float,
+    *,
+    low: float = -np.inf,
+    high: float = np.inf,
+    open_low: bool = False,
+    allow_inf: bool = False,
+) -> float:
+    """`value` as a float in ``[low, high]`` (``(low, high]`` with `open_low`)."""
+    wish = f"must be a number {'above' if open_low else 'of at least'} {low:g}"
+    wish += f" and at most {high:g}." if np.isfinite(high) else "."
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(name, value, wish) from None
+    too_low = number <= low if open_low else number < low
+    infinite = np.isinf(number) and not allow_inf
+    if np.isnan(number) or infinite or too_low or number > high:
+        raise ArgumentError(name, value, wish)
+    return number
+
+
+def check_integer(name: str, value: int, *, low: int = 0) -> int:
+    """`value` as an int of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+        raise ArgumentError(name, value, f"must be a whole number of at least {low}.")
+    return int(value)
+
+
+def check_width(name: str, width: int, *, paired: bool) -> int:
+    """A width: positive, and even where the initialisation pairs the neurons."""
+    width = check_integer(name, width, low=1)
+    if paired and width % 2:
+        raise ArgumentError(name, width, "must be even: symmetric initialisation pairs the neurons.")
+    return width
+
+
+def check_numeric(name: str, values: Any) -> np.ndarray[Any, Any]:
+    """`values` as a numeric array; objects, strings and complex numbers are refused."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise ArgumentError(
+            name, array, f"must hold real numbers, not entries of type {array.dtype}."
+        )
+    return array
+
+
+def check_finite(name: str, array: Array) -> Array:
+    """`array`, once no entry is NaN or infinite; the error names the rows."""
+    if not np.isfinite(array.sum(dtype=np.float64)):  # one pass, no mask, unless something is off
+        bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
+        if len(bad):
+            raise ArgumentError(
+                name, array, f"has NaN or infinite entries in rows {rows_text(bad)}."
+            )
+    return array
+
+
+def check_matrix(name: str, X: Any, *, dtype: Any = np.float32) -> Array:
+    """`X` as a C-ordered finite matrix of `dtype` with at least one row and one column."""
+    array = check_numeric(name, X)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ArgumentError(
+            name, array, "must be a matrix (rows are samples) with at least one row and column."
+        )
+    return check_finite(name, np.ascontiguousarray(array, dtype=dtype))
+
+
+def check_same_length(name: str, array: Sequence[Any], other: str, n: int) -> None:
+    """`array` must have as many rows as the argument `other`, that is `n`."""
+    if len(array) != n:
+        raise ArgumentError(name, f"{len(array)} rows", f"must have as many rows as `{other}` ({n}).")
+
+
+def check_class_ids(name: str, y: Any, *, n_classes: int) -> Labels:
+    """`y` as class ids ``0 .. n_classes-1``."""
+    array = check_numeric(name, y)
+    if array.ndim != 1 or len(array) == 0:
+        raise ArgumentError(name, array, "must be a non-empty vector of class ids.")
+    ids = array.astype(np.int64)
+    bad = np.flatnonzero((ids != array) | (ids < 0) | (ids >= n_classes))
+    if len(bad):
+        raise ArgumentError(
+            name,
+            array[bad[0]],
+            f"must be a class id from 0 to {n_classes - 1} (rows {rows_text(bad)}).",
+        )
+    return ids
+
+
+def check_rows_not_zero(name: str, norms: Array) -> None:
+    """Every row must have a direction: rows of norm zero cannot be scaled to unit norm."""
+    zero = np.flatnonzero(norms == 0)
+    if len(zero):
+        raise ArgumentError(
+            name,
+            f"{len(norms)} rows",
+            f"has rows of zeros, which have no direction to scale to unit norm: {rows_text(zero)}. "
+            "Drop them, or load with normalise=False.",
+        )

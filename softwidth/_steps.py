@@ -1,0 +1,420 @@
+"""The compiled inner loop of a bank: forward, loss, backward, update, projection.
+
+One worker owns the students of one `Share` and runs it without Python and without talking to the
+other workers: students are independent, so the bank is cut by students and never by rows.
+
+Neurons are rows: ``H = W Xᵀ`` is (H, N), so that every loop of the head runs over consecutive
+samples of one neuron, whatever the widths of the students side by side. Pieces of `CHUNK` samples
+keep a student's logits in the first-level cache between the forward and the backward pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic, overload
+
+from softwidth._blas import activations, add_outer
+from softwidth._types import Array
+
+CHUNK = 256
+LOG_EVERY = 32  # K**32 must stay below the largest double: K <= 10**9
+
+TRAINING, CONVERGED, DIVERGED = 0, 1, 2
+DIVERGED_ABOVE = 1e3  # nats; ln K at the start, and a useful student never comes near
+
+_REORDER = {"reassoc", "contract", "nsz"}  # sums may be vectorised; NaN and inf keep their meaning
+
+
+class Share(NamedTuple):
+    """The students that one worker trains; C is 1 for a binary task and K otherwise."""
+
+    W: Array  # (H, D) hidden weights
+    W_start: Array  # (H, D) where they started; (0, 0) when no ball is to be kept
+    W_velocity: Array  # (H, D) running sum of steps; (0, 0) when a step is one product
+    A: Array  # (H, C) output weights
+    A_step: Array  # (H, C) their gradient step; (0, C) when they are fixed
+    A_velocity: Array  # (H, C)
+    b: Array  # (S, C) output biases
+    b_step: Array  # (S, C)
+    b_velocity: Array  # (S, C)
+    scale: Array  # (S,) factor before the sum over neurons
+    first: np.ndarray[Any, Any]  # (S,) a student's first neuron
+    width: np.ndarray[Any, Any]  # (S,)
+    kind: np.ndarray[Any, Any]  # (S,) which targets
+    step_size: Array  # (S,)
+    ball: Array  # (S,) radius / sqrt(width), inf for none
+    status: np.ndarray[Any, Any]  # (S,) TRAINING, CONVERGED or DIVERGED
+    stopped: np.ndarray[Any, Any]  # (S,) epochs trained when it left TRAINING
+    slot: np.ndarray[Any, Any]  # (S,) a student's column in the two histories
+    ce: Array  # (steps, students of the bank) cross-entropy before each step, nats
+    error: Array  # (steps, students of the bank) share of mistakes before each step
+
+
+class Rows(NamedTuple):
+    """Samples with their targets, as the data or as the gathered rows of one block."""
+
+    X: Array  # (N, D)
+    T: Array  # (kinds, C, N) probability of class 1, or of each class
+    y: np.ndarray[Any, Any]  # (N,) class ids
+
+
+class Buffers(NamedTuple):
+    """What a worker writes over and over."""
+
+    H: Array  # (H, block) activations, then their gradient
+    rows: Rows  # one block of shuffled rows
+    F: Array  # (C, CHUNK) logits, then the gradient with respect to them
+    g: Array  # (CHUNK,)
+
+
+class Course(NamedTuple):
+    """How the steps of one round are taken."""
+
+    batch: int  # rows a step
+    block: int  # rows a product
+    momentum: float
+    tolerance: float
+    train_output: bool
+    bias: bool
+
+
+@intrinsic
+def _exponent_shifted(typing_context, x, k):  # type: ignore[no-untyped-def]
+    """``x * 2**k`` by adding ``k`` to the exponent bits of a positive float32 `x`."""
+    from llvmlite import ir
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        bits = builder.bitcast(arguments[0], ir.IntType(32))
+        shift = builder.shl(arguments[1], ir.Constant(ir.IntType(32), 23))
+        return builder.bitcast(builder.add(bits, shift), ir.FloatType())
+
+    return types.float32(types.float32, types.int32), generate
+
+
+def exp_nonpositive(x: float) -> float:
+    """``exp(x)`` for ``x <= 0``; float32 to 2e-7 relative, in a form that LLVM vectorises."""
+    return float(np.exp(x))
+
+
+@overload(exp_nonpositive, inline="always")
+def _exp_for_dtype(x):  # type: ignore[no-untyped-def]
+    if x != types.float32:
+        return lambda x: np.exp(x)
+
+    # exp(x) = 2**k exp(r), |r| <= ln(2)/2; ln 2 in two parts, the first exact in float32 times k.
+    inverse_ln2 = np.float32(1 / np.log(2))
+    ln2_high = np.float32(0.693359375)
+    ln2_low = np.float32(np.log(2) - 0.693359375)
+    half, one, lowest = np.float32(0.5), np.float32(1), np.float32(-87)
+    # Taylor to degree 7: its remainder at ln(2)/2 is 5e-9 relative, below float32's rounding.
+    c7, c6, c5, c4, c3 = (np.float32(1 / n) for n in (5040, 720, 120, 24, 6))
+
+    def compute(x):  # type: ignore[no-untyped-def]
+        x = x if x > lowest else lowest
+        k = np.int32(x * inverse_ln2 - half)
+        r = x - np.float32(k) * ln2_high - np.float32(k) * ln2_low
+        tail = c3 + r * (c4 + r * (c5 + r * (c6 + r * c7)))
+        return _exponent_shifted(one + r * (one + r * (half + r * tail)), k)
+
+    return compute
+
+
+@njit(nogil=True, cache=True)
+def clear(vector) -> None:  # type: ignore[no-untyped-def]
+    """Zero a vector; numba's slice assignment costs seconds of compilation in its place."""
+    for i in range(len(vector)):
+        vector[i] = 0
+
+
+@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
+def student_logits(H, c0, c1, A, scale, b, F) -> None:  # type: ignore[no-untyped-def]
+    """``F[k, i] = b_k + scale sum_r A[r, k] max(0, H[r, c0 + i])`` for one student."""
+    w = c1 - c0
+    for k in range(A.shape[1]):
+        logits = F[k, :w]
+        clear(logits)
+        for r in range(A.shape[0]):
+            a = A[r, k]
+            h = H[r, c0:c1]
+            for i in range(w):
+                logits[i] += a * (h[i] if h[i] > 0 else 0)
+        for i in range(w):
+            logits[i] = scale * logits[i] + b[k]
+
+
+@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
+def binary_loss(f, t, y, gain):  # type: ignore[no-untyped-def]
+    """Cross-entropy and mistakes of a piece; ``f`` becomes ``gain (q - t)``.
+
+    ``CE = ln(1 + e^-|f|) + max(f, 0) - t f``; the logarithms are those of one product of factors
+    in (1, 2], at most 2**CHUNK, so a piece costs a single logarithm.
+    """
+    one = f.dtype.type(1)
+    product, linear, mistakes = 1.0, 0.0, 0
+    for i in range(len(f)):
+        v = f[i]
+        e = exp_nonpositive(-abs(v))
+        product *= 1.0 + np.float64(e)
+        linear += max(v, f.dtype.type(0)) - t[i] * v
+        right = v if y[i] == 1 else -v
+        mistakes += 0 if right > 0 else 1
+        f[i] = gain * ((one if v >= 0 else e) / (one + e) - t[i])
+    return np.log(product) + linear, mistakes
+
+
+@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
+def multiclass_loss(F, T, y, gain, top):  # type: ignore[no-untyped-def]
+    """Cross-entropy and mistakes of a piece; ``F`` becomes ``gain (softmax(F) - T)``.
+
+    A tie between the right class and another is a mistake, as in the binary case.
+    """
+    K, w = F.shape
+    loss, mistakes, product = 0.0, 0, 1.0
+    for i in range(w):
+        top[i] = F[0, i]
+    for k in range(1, K):
+        for i in range(w):
+            top[i] = F[k, i] if F[k, i] > top[i] else top[i]
+    for i in range(w):
+        rivals = 0
+        for k in range(K):
+            rivals += 1 if not F[y[i], i] > F[k, i] else 0
+        mistakes += 1 if rivals > 1 else 0
+    for k in range(K):
+        for i in range(w):
+            shifted = F[k, i] - top[i]
+            loss -= T[k, i] * shifted
+            F[k, i] = exp_nonpositive(shifted)
+    clear(top[:w])
+    for k in range(K):
+        for i in range(w):
+            top[i] += F[k, i]
+    for i in range(w):
+        product *= np.float64(top[i])
+        if i % LOG_EVERY == LOG_EVERY - 1:
+            loss += np.log(product)
+            product = 1.0
+    for k in range(K):
+        for i in range(w):
+            F[k, i] = gain * (F[k, i] / top[i] - T[k, i])
+    return loss + np.log(product), mistakes
+
+
+@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
+def student_gradient(H, c0, c1, A, scale, F, g) -> None:  # type: ignore[no-untyped-def]
+    """``H`` becomes the loss's gradient with respect to it (times the gain already in ``F``)."""
+    w = c1 - c0
+    C = A.shape[1]
+    for r in range(A.shape[0]):
+        h = H[r, c0:c1]
+        if C == 1:
+            a = scale * A[r, 0]
+            f = F[0, :w]
+            for i in range(w):
+                h[i] = a * f[i] if h[i] > 0 else 0
+        else:
+            clear(g[:w])
+            for k in range(C):
+                a = scale * A[r, k]
+                f = F[k, :w]
+                for i in range(w):
+                    g[i] += a * f[i]
+            for i in range(w):
+                h[i] = g[i] if h[i] > 0 else 0
+
+
+@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
+def add_output_step(H, c0, c1, scale, F, A_step) -> None:  # type: ignore[no-untyped-def]
+    """Add this piece to the gradient step of the output weights; call before `H` is replaced."""
+    for r in range(A_step.shape[0]):
+        h = H[r, c0:c1]
+        for k in range(A_step.shape[1]):
+            total = F.dtype.type(0)
+            for i in range(c1 - c0):
+                total += F[k, i] * (h[i] if h[i] > 0 else 0)
+            A_step[r, k] += scale * total
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def head(share, buffers, T, y, offset, n, rows, factor, course, step) -> None:  # type: ignore[no-untyped-def]
+    """Losses of all students on one block; ``buffers.H`` becomes the gradient step.
+
+    `offset` is where the block's rows stand in `T` and `y`; `rows` are those of the whole step,
+    over which the loss is a mean; `factor` is the schedule's.
+    """
+    H, F = buffers.H, buffers.F
+    for s in range(len(share.width)):
+        first = share.first[s]
+        last = first + share.width[s]
+        if share.status[s] != TRAINING:
+            for r in range(first, last):
+                clear(H[r, :n])
+            continue
+        h, A = H[first:last], share.A[first:last]
+        scale = share.scale[s]
+        gain = F.dtype.type(share.step_size[s] * factor / rows)
+        for c0 in range(0, n, CHUNK):
+            c1 = min(c0 + CHUNK, n)
+            t = T[share.kind[s], :, offset + c0 : offset + c1]
+            labels = y[offset + c0 : offset + c1]
+            piece = F[:, : c1 - c0]
+            student_logits(h, c0, c1, A, scale, share.b[s], F)
+            if F.shape[0] == 1:
+                loss, mistakes = binary_loss(piece[0], t[0], labels, gain)
+            else:
+                loss, mistakes = multiclass_loss(piece, t, labels, gain, buffers.g)
+            share.ce[step, share.slot[s]] += loss / rows
+            share.error[step, share.slot[s]] += mistakes / rows
+            if course.train_output:
+                add_output_step(h, c0, c1, scale, F, share.A_step[first:last])
+            if course.bias:
+                for k in range(F.shape[0]):
+                    for i in range(c1 - c0):
+                        share.b_step[s, k] += F[k, i]
+            student_gradient(h, c0, c1, A, scale, F, buffers.g)
+
+
+@njit(nogil=True, cache=True)
+def gather(rows, order, out) -> None:  # type: ignore[no-untyped-def]
+    """Copy the rows named by `order` into the block `out`."""
+    for i in range(len(order)):
+        x, copy = rows.X[order[i]], out.X[i]
+        for j in range(len(x)):
+            copy[j] = x[j]
+        out.y[i] = rows.y[order[i]]
+    kinds, C, _ = rows.T.shape
+    for kind in range(kinds):
+        for k in range(C):
+            for i in range(len(order)):
+                out.T[kind, k, i] = rows.T[kind, k, order[i]]
+
+
+@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
+def project(share) -> None:  # type: ignore[no-untyped-def]
+    """Scale every neuron that left its ball back onto it (THEORY.md section 1)."""
+    D = share.W.shape[1]
+    for s in range(len(share.width)):
+        ball = share.ball[s]
+        if np.isinf(ball):
+            continue
+        for r in range(share.first[s], share.first[s] + share.width[s]):
+            w, start = share.W[r], share.W_start[r]
+            square = w.dtype.type(0)
+            for j in range(D):
+                square += (w[j] - start[j]) ** 2
+            if square > ball * ball:
+                shrink = w.dtype.type(ball / np.sqrt(square))
+                for j in range(D):
+                    w[j] = start[j] + shrink * (w[j] - start[j])
+
+
+@njit(nogil=True, cache=True)
+def move_output(weights, step, velocity, momentum) -> None:  # type: ignore[no-untyped-def]
+    """One step of the output layer: ``v <- momentum v - step``, ``weights <- weights + v``."""
+    for r in range(weights.shape[0]):
+        for k in range(weights.shape[1]):
+            velocity[r, k] = momentum * velocity[r, k] - step[r, k]
+            weights[r, k] += velocity[r, k]
+            step[r, k] = 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def take_step(rows, order, b0, b1, factor, share, buffers, course, step) -> None:  # type: ignore[no-untyped-def]
+    """One step of all students on rows ``b0:b1`` of the data, or of the shuffled `order`."""
+    straight = share.W_velocity.shape[0] == 0  # one block, no momentum: the product moves W itself
+    moved = share.W if straight else share.W_velocity
+    keep = 1.0 if straight else course.momentum
+    for p0 in range(b0, b1, course.block):
+        n = min(p0 + course.block, b1) - p0
+        block, at = rows, p0
+        if len(order):
+            gather(rows, order[p0 : p0 + n], buffers.rows)
+            block, at = buffers.rows, np.int64(0)
+        X = block.X[at : at + n]
+        activations(share.W, X, buffers.H)
+        head(share, buffers, block.T, block.y, at, n, b1 - b0, factor, course, step)
+        add_outer(buffers.H, X, -1.0, keep, moved)
+        keep = 1.0
+    if not straight:
+        for r in range(share.W.shape[0]):
+            for j in range(share.W.shape[1]):
+                share.W[r, j] += share.W_velocity[r, j]
+    if course.train_output:
+        move_output(share.A, share.A_step, share.A_velocity, course.momentum)
+    if course.bias:
+        move_output(share.b, share.b_step, share.b_velocity, course.momentum)
+    if share.W_start.shape[0]:
+        project(share)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def settle(share, entropy, step0, step1, epoch, tolerance) -> None:  # type: ignore[no-untyped-def]
+    """Mark students whose epoch says that they have converged or diverged, and freeze them there.
+
+    Marked at once and not when the worker returns, so that a student's result depends neither on
+    the length of a round nor on who shares the bank.
+    """
+    for s in range(len(share.width)):
+        if share.status[s] != TRAINING:
+            continue
+        mean_ce = 0.0
+        for step in range(step0, step1):
+            mean_ce += share.ce[step, share.slot[s]] / (step1 - step0)
+        if not mean_ce < DIVERGED_ABOVE:
+            share.status[s] = DIVERGED
+        elif mean_ce - entropy[share.kind[s]] < tolerance:
+            share.status[s] = CONVERGED
+        else:
+            continue
+        share.stopped[s] = epoch + 1
+        for r in range(share.first[s], share.first[s] + share.width[s]):
+            if share.W_velocity.shape[0]:
+                clear(share.W_velocity[r])
+            if share.A_velocity.shape[0]:
+                clear(share.A_velocity[r])
+        clear(share.b_velocity[s])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def run_epochs(rows, entropy, orders, factors, share, buffers, course, epoch, stop, done):  # type: ignore[no-untyped-def]
+    """Train one share for ``len(orders)`` epochs, from `epoch` on.
+
+    ``orders`` is (E, N), or (E, 0) for the data's own order; ``factors`` holds the schedule's
+    factor of every step of the whole run, and the histories start at zero; ``stop[0]`` ends the
+    work early, ``done[0]`` counts rows times neurons. Returns the number of the next step.
+    """
+    N = rows.X.shape[0]
+    per_epoch = (N + course.batch - 1) // course.batch
+    step = epoch * per_epoch
+    for e in range(len(orders)):
+        step0 = step
+        for b0 in range(0, N, course.batch):
+            if stop[0]:
+                return step
+            b1 = min(b0 + course.batch, N)
+            take_step(rows, orders[e], b0, b1, factors[step], share, buffers, course, step)
+            step += 1
+            done[0] += (b1 - b0) * share.W.shape[0]
+        settle(share, entropy, step0, step, epoch + e, course.tolerance)
+    return step
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def bank_logits(X, W, A, b, scale, first, width, H, out) -> None:  # type: ignore[no-untyped-def]
+    """``out (S, C, N)``: the logits of every student on every row of `X`, block by block."""
+    block = H.shape[1]
+    F = np.empty((A.shape[1], CHUNK), X.dtype)
+    for p0 in range(0, X.shape[0], block):
+        n = min(block, X.shape[0] - p0)
+        activations(W, X[p0 : p0 + n], H)
+        for s in range(len(width)):
+            last = first[s] + width[s]
+            for c0 in range(0, n, CHUNK):
+                c1 = min(c0 + CHUNK, n)
+                student_logits(H[first[s] : last], c0, c1, A[first[s] : last], scale[s], b[s], F)
+                for k in range(F.shape[0]):
+                    for i in range(c1 - c0):
+                        out[s, k, p0 + c0 + i] = F[k, i]

@@ -1,0 +1,169 @@
+"""A trained bank: the students, how they got there, and what they say of new rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from softwidth._checks import ArgumentError, check_choice, check_class_ids, check_same_length
+from softwidth._types import Array
+from softwidth.labels import as_probabilities, entropy
+from softwidth.network import Network, check_features, n_outputs, with_bias_column
+from softwidth.specs import Student
+
+LOGIT_BYTES = 2**24  # of one chunk of students' logits while evaluating
+
+
+@dataclass(eq=False)
+class Bank:
+    """Students that were trained together.
+
+    Attributes
+    ----------
+    students : tuple of Student
+    networks : list of Network
+        Their networks at the end, in the same order.
+    status : list of str
+        ``"trained"`` to the last epoch, ``"converged"`` or ``"diverged"`` and taken out before,
+        or ``"interrupted"``.
+    epochs : ndarray, shape (S,)
+        Epochs that each was trained for.
+    cross_entropy, kl, error : ndarray, shape (S, steps)
+        Mean over the rows of each step, before that step: cross-entropy and its excess over the
+        targets' entropy in nats, and the share of mistakes against the class ids (a tie is a
+        mistake). After a student was taken out they repeat the mean of its last epoch; steps that
+        an interruption left out are NaN.
+    rows_per_step : ndarray, shape (steps of an epoch,)
+    diagnostics : dict of str to ndarray
+        Empty unless asked for; ``epoch`` (R,) and, shape (S, R): ``edge``, the share of neurons on
+        the edge of their ball, ``flipped``, the share of activations that differ from the start,
+        ``displacement``, the largest distance of a neuron from its start.
+    seconds : float
+    interrupted : bool
+    """
+
+    students: tuple[Student, ...]
+    networks: list[Network]
+    status: list[str]
+    epochs: np.ndarray[Any, Any]
+    cross_entropy: Array
+    kl: Array
+    error: Array
+    rows_per_step: np.ndarray[Any, Any]
+    n_classes: int
+    diagnostics: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    def __len__(self) -> int:
+        return len(self.students)
+
+    def epoch_means(self, metric: str = "cross_entropy") -> Array:
+        """A history averaged over the rows of each epoch, shape (S, epochs).
+
+        Parameters
+        ----------
+        metric : {"cross_entropy", "kl", "error"}
+
+        Raises
+        ------
+        ArgumentError
+            If `metric` is unknown.
+        """
+        check_choice("metric", metric, ("cross_entropy", "kl", "error"))
+        history = getattr(self, metric)
+        by_epoch = history.reshape(len(self), -1, len(self.rows_per_step))
+        return np.average(by_epoch, axis=2, weights=self.rows_per_step)
+
+    def logits(self, X: Array, members: Sequence[int] | None = None) -> Array:
+        """Logits of the students numbered in `members` (all by default), shape (S, N, C).
+
+        Raises
+        ------
+        ArgumentError
+            If `X` is not a finite matrix with the features of the training data.
+        """
+        members = range(len(self)) if members is None else members
+        return np.concatenate([logits for _, logits in self._chunks(X, members)])
+
+    def evaluate(self, X: Array, y: Any, P: Any = None) -> dict[str, Array]:
+        """Held-out measures of every student, each of shape (S,).
+
+        Parameters
+        ----------
+        X : ndarray, shape (N, D)
+        y : ndarray, shape (N,)
+            Class ids.
+        P : ndarray, shape (N, K), optional
+            Soft labels of these rows.
+
+        Returns
+        -------
+        dict
+            ``error`` (0-1), ``log_loss`` (nats, against `y`), ``brier`` (sum over classes) and,
+            with `P`, ``kl`` (nats, mean of KL(P || prediction)).
+
+        Raises
+        ------
+        ArgumentError
+            Mismatched lengths, class ids out of range, soft labels that are none.
+        """
+        y = check_class_ids("y", y, n_classes=self.n_classes)
+        check_same_length("y", y, "X", len(X))
+        P = None if P is None else as_probabilities(P, name="P", n_classes=self.n_classes)
+        if P is not None:
+            check_same_length("P", P, "X", len(X))
+        parts = [_measures(logits, y, P) for _, logits in self._chunks(X, range(len(self)))]
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+    def _chunks(self, X: Any, members: Sequence[int]) -> Iterator[tuple[Sequence[int], Array]]:
+        """Members by chunks of bounded memory, with their logits (S, N, C)."""
+        if len(members) == 0:
+            raise ArgumentError("members", "none", "must name at least one student.")
+        one = self.networks[members[0]]
+        X = check_features(X, one.W.shape[1] - one.bias, one.W.dtype)
+        X = with_bias_column(X, one.bias)
+        size = max(1, LOGIT_BYTES // (len(X) * n_outputs(self.n_classes) * X.itemsize))
+        for start in range(0, len(members), size):
+            chunk = members[start : start + size]
+            yield chunk, stacked_logits([self.networks[s] for s in chunk], X)
+
+
+def stacked_logits(networks: Sequence[Network], X: Array, block: int = 1024) -> Array:
+    """Logits (S, N, C) of networks of any widths in one pass over `X` (bias column included)."""
+    from softwidth._steps import bank_logits
+
+    W = np.concatenate([network.W for network in networks])
+    A = np.concatenate([network.A for network in networks])
+    b = np.stack([network.b for network in networks])
+    width = np.array([network.width for network in networks])
+    scale = np.array([network.scale for network in networks], X.dtype)
+    out = np.empty((len(networks), A.shape[1], len(X)), X.dtype)
+    H = np.empty((len(W), min(block, len(X))), X.dtype)
+    bank_logits(np.array(X, copy=None, order="C"), W, A, b, scale, width.cumsum() - width, width, H, out)
+    return out.transpose(0, 2, 1)
+
+
+def log_likelihoods(logits: Array) -> Array:
+    """Log probabilities (..., K) in nats from logits (..., C), without overflow."""
+    if logits.shape[-1] == 1:
+        return -np.logaddexp(0, np.concatenate([logits, -logits], axis=-1))
+    return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+
+
+def _measures(logits: Array, y: np.ndarray[Any, Any], P: Array | None) -> dict[str, Array]:
+    log_q = log_likelihoods(logits.astype(np.float64))  # (S, N, K)
+    of_label = np.take_along_axis(log_q, y[None, :, None], axis=2)[..., 0]
+    q = np.exp(log_q)
+    truth = np.eye(q.shape[2])[y]
+    measures = {
+        "error": (q.argmax(axis=2) != y).mean(axis=1),
+        "log_loss": -of_label.mean(axis=1),
+        "brier": ((q - truth) ** 2).sum(axis=2).mean(axis=1),
+    }
+    if P is not None:
+        measures["kl"] = -np.einsum("nk,snk->s", P, log_q) / len(y) - entropy(P).mean()
+    return measures

@@ -1,0 +1,212 @@
+"""The two-layer ReLU network of THEORY.md section 1: initialisations, outputs, size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, softmax
+
+from softwidth._checks import ArgumentError, check_choice, check_integer, check_matrix, check_width
+from softwidth._types import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """One student: ``f_k(x) = b_k + scale * sum_r A[r, k] max(0, W[r]ᵀ x)``.
+
+    Attributes
+    ----------
+    W : ndarray, shape (width, D) or (width, D + 1)
+        Hidden weights; the last column is the hidden bias where the network has one.
+    A : ndarray, shape (width, C)
+        Output weights; C is 1 for a binary task, otherwise the number of classes.
+    b : ndarray, shape (C,)
+        Output bias, zero unless the network has biases.
+    scale : float
+        ``1/sqrt(width)`` with output signs +-1 (THEORY.md section 1), 1 for He and Glorot.
+    bias : bool
+        Whether the network has biases.
+    """
+
+    W: Array
+    A: Array
+    b: Array
+    scale: float
+    bias: bool = False
+
+    @property
+    def width(self) -> int:
+        """Number of hidden neurons."""
+        return int(self.W.shape[0])
+
+    def logits(self, X: Array) -> Array:
+        """Logits, shape (N, C).
+
+        Parameters
+        ----------
+        X : ndarray, shape (N, D)
+
+        Raises
+        ------
+        ArgumentError
+            If `X` is not a finite matrix with as many columns as the network was made for.
+        """
+        X = with_bias_column(check_features(X, self.W.shape[1] - self.bias, self.W.dtype), self.bias)
+        return self.scale * (np.maximum(X @ self.W.T, 0) @ self.A) + self.b
+
+    def predict_proba(self, X: Array) -> Array:
+        """Class probabilities, shape (N, K)."""
+        return probabilities(self.logits(X))
+
+
+def check_features(X: Any, n_features: int, dtype: Any) -> Array:
+    """`X` as a finite matrix with `n_features` columns."""
+    X = check_matrix("X", X, dtype=dtype)
+    if X.shape[1] != n_features:
+        raise ArgumentError("X", X, f"must have {n_features} columns, as in training.")
+    return X
+
+
+def with_bias_column(X: Array, bias: bool) -> Array:
+    """`X` with a last column of ones where the network has biases: its weight is the bias."""
+    return np.hstack([X, np.ones((len(X), 1), X.dtype)]) if bias else X
+
+
+def n_outputs(n_classes: int) -> int:
+    """C, the number of logits: 1 for a binary task, K otherwise (THEORY.md section 1).
+
+    >>> n_outputs(2), n_outputs(10)
+    (1, 10)
+    """
+    return 1 if n_classes == 2 else n_classes
+
+
+def probabilities(logits: Array) -> Array:
+    """Class probabilities (N, K) from logits (N, C): sigmoid for one logit, else softmax.
+
+    >>> probabilities(np.array([[0.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+    if logits.shape[-1] > 1:
+        return np.asarray(softmax(logits, axis=-1))
+    p = expit(logits)
+    return np.concatenate([1 - p, p], axis=-1)
+
+
+def _signs(rng: np.random.Generator, width: int, C: int) -> Array:
+    return rng.choice([-1.0, 1.0], size=(width, C))
+
+
+def _symmetric(rng: np.random.Generator, width: int, D: int, C: int) -> tuple[Array, Array, float]:
+    # Twins side by side, where THEORY.md writes them width/2 apart: a sum over neurons in order
+    # then cancels pair by pair, so the start is 0 exactly and not up to rounding.
+    W, A = rng.standard_normal((width // 2, D)), _signs(rng, width // 2, C)
+    return np.repeat(W, 2, axis=0), np.stack([A, -A], axis=1).reshape(width, C), width**-0.5
+
+
+def _gaussian(rng: np.random.Generator, width: int, D: int, C: int) -> tuple[Array, Array, float]:
+    return rng.standard_normal((width, D)), _signs(rng, width, C), width**-0.5
+
+
+def _he(rng: np.random.Generator, width: int, D: int, C: int) -> tuple[Array, Array, float]:
+    W, A = rng.standard_normal((width, D)), rng.standard_normal((width, C))
+    return W * (2 / D) ** 0.5, A * (2 / width) ** 0.5, 1.0
+
+
+def _glorot(rng: np.random.Generator, width: int, D: int, C: int) -> tuple[Array, Array, float]:
+    W, A = rng.uniform(-1, 1, (width, D)), rng.uniform(-1, 1, (width, C))
+    return W * (6 / (D + width)) ** 0.5, A * (6 / (width + C)) ** 0.5, 1.0
+
+
+INITIALISATIONS: dict[
+    str, Callable[[np.random.Generator, int, int, int], tuple[Array, Array, float]]
+] = {"symmetric": _symmetric, "gaussian": _gaussian, "he": _he, "glorot": _glorot}
+
+
+def check_init(init: str, width: int) -> None:
+    """`init` must be known, and `width` fit it."""
+    check_choice("init", init, INITIALISATIONS)
+    check_width("width", width, paired=init == "symmetric")
+
+
+def initialise(
+    width: int,
+    n_features: int,
+    n_classes: int = 2,
+    *,
+    init: str = "symmetric",
+    seed: int = 0,
+    bias: bool = False,
+    dtype: Any = np.float64,
+) -> Network:
+    """A network at its random start.
+
+    Parameters
+    ----------
+    width : int
+        Number of hidden neurons; even for ``init="symmetric"``.
+    n_features, n_classes : int
+        D and K.
+    init : {"symmetric", "gaussian", "he", "glorot"}
+        ``symmetric``: for r <= width/2, w_r ~ N(0, I) and signs a_r uniform on +-1, then the same
+        neurons again with the signs turned, so that f is 0 (THEORY.md section 1). ``gaussian``:
+        the same without pairs. ``he``: w ~ N(0, 2/D), a ~ N(0, 2/width) (He et al. 2015).
+        ``glorot``: uniform with variances 2/(D + width) and 2/(width + C) (Glorot and Bengio 2010).
+    seed : int
+        Seed of this network alone.
+    bias : bool
+        Hidden and output biases, starting at 0.
+    dtype : dtype
+        Type of the weights; they are drawn in double precision whatever it is.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ArgumentError
+        Unknown `init`, odd `width` with symmetric pairs, sizes below 1.
+
+    Examples
+    --------
+    >>> network = initialise(4, 3, seed=1)
+    >>> network.logits(np.eye(3)).ravel().tolist()
+    [0.0, 0.0, 0.0]
+    """
+    check_init(init, width)
+    check_integer("n_features", n_features, low=1)
+    C = n_outputs(check_integer("n_classes", n_classes, low=2))
+    rng = np.random.default_rng(check_integer("seed", seed))
+    W, A, scale = INITIALISATIONS[init](rng, width, n_features, C)
+    W = with_zero_column(W) if bias else W
+    return Network(W.astype(dtype), A.astype(dtype), np.zeros(C, dtype), scale, bias)
+
+
+def with_zero_column(W: Array) -> Array:
+    """Hidden weights with a last column of zeros: hidden biases at their start."""
+    return np.hstack([W, np.zeros((len(W), 1))])
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a network costs: `parameters` stored, `operations` (multiply-adds) per prediction."""
+
+    parameters: int
+    operations: int
+
+
+def size(width: int, n_features: int, n_classes: int = 2, *, bias: bool = False) -> Size:
+    """Parameters (hidden and output weights, biases) and multiply-adds per prediction.
+
+    >>> size(4, 10)
+    Size(parameters=44, operations=44)
+    >>> size(4, 10, 3, bias=True)
+    Size(parameters=59, operations=52)
+    """
+    C = n_outputs(n_classes)
+    products = width * (n_features + C)
+    return Size(products + (width + C) * bias, products)

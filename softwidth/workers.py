@@ -1,0 +1,258 @@
+"""Worker threads of a bank: who owns which students, and when a student leaves.
+
+The bank is cut by students, so workers never wait for one another inside a round. With one worker
+BLAS gets the threads instead: a single wide student cannot be shared out.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from softwidth import _steps
+from softwidth._steps import Buffers, Course, Rows, Share
+from softwidth._types import Array
+from softwidth.inputs import TrainingData, logit_columns
+from softwidth.network import Network
+from softwidth.specs import Recipe, Student
+
+BLOCK = 1024  # rows of one product: shorter repacks the weights too often, longer leaves the cache
+UNEVEN = 0.7  # part of the neurons in one hand above which one worker with all cores is faster
+COMPACT_AT = 0.25  # part of finished neurons that makes it worth moving the others together
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def blas_threads(n: int) -> AbstractContextManager[Any]:
+    """BLAS uses at most `n` threads inside this context."""
+    return _libraries().limit(limits=n, user_api="blas")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_out(widths: Sequence[int], hands: int) -> list[list[int]]:
+    """Positions by worker with nearly equal numbers of neurons; one list where that cannot be.
+
+    >>> share_out([64, 32, 16, 16], 2)
+    [[0], [1, 2, 3]]
+    >>> share_out([64, 2], 2)
+    [[0, 1]]
+    """
+    groups: list[list[int]] = [[] for _ in range(hands)]
+    loads = [0] * hands
+    for position in sorted(range(len(widths)), key=lambda p: -widths[p]):
+        lightest = loads.index(min(loads))
+        groups[lightest].append(position)
+        loads[lightest] += widths[position]
+    if max(loads) > UNEVEN * sum(loads):
+        return [list(range(len(widths)))]
+    return [sorted(group) for group in groups if group]
+
+
+def rows_a_step(recipe: Recipe, n_samples: int) -> int:
+    """Rows of one step: all of them, or the mini-batch."""
+    return min(recipe.batch_size or n_samples, n_samples)
+
+
+class Worker:
+    """Some students of a bank, side by side in the arrays of one `Share`.
+
+    Parameters
+    ----------
+    members : sequence of int
+        Their numbers in the bank, which are their columns in the histories too.
+    students : sequence of Student
+        All students of the bank.
+    data : TrainingData
+    recipe : Recipe
+    ce, error : ndarray, shape (steps, S)
+        The bank's histories.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[int],
+        students: Sequence[Student],
+        data: TrainingData,
+        recipe: Recipe,
+        ce: Array,
+        error: Array,
+    ) -> None:
+        self.members, self.students, self.data = list(members), students, data
+        batch = rows_a_step(recipe, len(data.y))
+        self.course = Course(
+            batch,
+            min(BLOCK, batch),
+            recipe.momentum,
+            recipe.tolerance,
+            recipe.train_output,
+            recipe.bias,
+        )
+        self.share = _empty_share(
+            [students[m] for m in members], data, recipe, self.course, ce, error
+        )
+        self.share.slot[:] = self.members
+        for s, network in enumerate(data.start(students[m]) for m in members):
+            neurons = self._neurons(s)
+            W = network.W if data.span is None else data.span.enter(network.W)
+            self.share.W[neurons], self.share.A[neurons] = W, network.A
+            self.share.scale[s] = network.scale
+        self.share.W_start[:] = self.share.W[: len(self.share.W_start)]
+        self.buffers = _empty_buffers(len(self.share.W), data, recipe, self.course.block)
+
+    def run(self, rows: Rows, entropy: Array, orders: Any, factors: Array, epoch: int, stop: Any, done: Any) -> int:  # fmt: skip
+        """Train for ``len(orders)`` epochs without Python; see `_steps.run_epochs`."""
+        return int(
+            _steps.run_epochs(
+                rows, entropy, orders, factors, self.share, self.buffers, self.course,
+                epoch, stop, done,
+            )
+        )  # fmt: skip
+
+    def _neurons(self, s: int) -> slice:
+        first = int(self.share.first[s])
+        return slice(first, first + int(self.share.width[s]))
+
+    def finished(self) -> Iterator[tuple[int, int, int, Network]]:
+        """Take finished students out: their number, status, epochs and network.
+
+        Nothing comes until they own a good part of the neurons: moving the others costs a pass
+        over all weights, while a finished student costs only its part of the products.
+        """
+        out = self.share.status != _steps.TRAINING
+        if out.any() and self.share.width[out].sum() >= COMPACT_AT * self.share.width.sum():
+            yield from self._leave(out, copy=True)
+            self._keep(~out)
+
+    def everybody(self) -> Iterator[tuple[int, int, int, Network]]:
+        """The same for all, at the end; their networks are views of this worker's weights."""
+        yield from self._leave(np.ones(len(self.members), bool), copy=False)
+
+    def _leave(
+        self, out: np.ndarray[Any, Any], *, copy: bool
+    ) -> Iterator[tuple[int, int, int, Network]]:
+        for s in np.flatnonzero(out):
+            status, stopped = int(self.share.status[s]), int(self.share.stopped[s])
+            yield self.members[s], status, stopped, self._network(s, copy=copy)
+
+    def _network(self, s: int, *, copy: bool) -> Network:
+        share, neurons = self.share, self._neurons(s)
+        W = share.W[neurons]
+        if self.data.span is not None:
+            start = self.data.start(self.students[self.members[s]])
+            W = self.data.span.leave(W, start.W).astype(W.dtype)
+        A, b = share.A[neurons], share.b[s]
+        if copy:
+            W, A, b = W.copy(), A.copy(), b.copy()
+        return Network(W, A, b, float(share.scale[s]), self.data.bias)
+
+    def _keep(self, mask: np.ndarray[Any, Any]) -> None:
+        """Move the students in `mask` to the front of every array, in place."""
+        by_neuron = ("W", "W_start", "W_velocity", "A", "A_step", "A_velocity")
+        histories = ("ce", "error")
+        neurons = np.repeat(mask, self.share.width)
+        kept = {
+            name: _to_front(getattr(self.share, name), neurons if name in by_neuron else mask)
+            for name in Share._fields
+            if name not in histories
+        }
+        kept["first"][:] = kept["width"].cumsum() - kept["width"]
+        self.share = self.share._replace(**kept)
+        self.buffers = self.buffers._replace(H=self.buffers.H[: len(self.share.W)])
+        self.members = list(itertools.compress(self.members, mask))
+
+    def diagnose(self, X: Array) -> dict[str, Array]:
+        """How far the members have gone, each of shape (members,); see `Bank.diagnostics`."""
+        share = self.share
+        distance = np.linalg.norm(share.W - share.W_start, axis=1)
+        on_edge = distance >= np.repeat(share.ball, share.width) * (1 - 1e-5)
+        flips = np.zeros(len(share.W))
+        for p0 in range(0, len(X), BLOCK):
+            block = X[p0 : p0 + BLOCK].T
+            flips += ((share.W @ block > 0) != (share.W_start @ block > 0)).sum(axis=1)
+        return {
+            "edge": np.add.reduceat(on_edge, share.first) / share.width,
+            "flipped": np.add.reduceat(flips, share.first) / (share.width * len(X)),
+            "displacement": np.maximum.reduceat(distance, share.first),
+        }
+
+
+def _to_front(array: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The rows in `mask`, moved to the front of the same memory; an unused (0, D) array as it is."""
+    if len(array) == 0:
+        return array
+    count = int(mask.sum())
+    array[:count] = array[mask]
+    return array[:count]
+
+
+def weight_copies(students: Sequence[Student], recipe: Recipe, batch: int) -> tuple[int, int]:
+    """How many (H, D) arrays training holds beside the weights: starts (0/1), velocities (0/1)."""
+    keeps_start = any(np.isfinite(student.radius) for student in students)
+    in_pieces = batch > BLOCK or recipe.momentum > 0
+    return int(keeps_start or recipe.diagnostics_every > 0), int(in_pieces)
+
+
+def _empty_share(
+    own: Sequence[Student],
+    data: TrainingData,
+    recipe: Recipe,
+    course: Course,
+    ce: Array,
+    error: Array,
+) -> Share:
+    D, C, dtype, S = data.X.shape[1], logit_columns(data), data.X.dtype, len(own)
+    width = np.array([student.width for student in own], np.int64)
+    H = int(width.sum())
+    starts, velocities = weight_copies(own, recipe, course.batch)
+    kinds = list(data.targets)
+    return Share(
+        W=np.empty((H, D), dtype),
+        W_start=np.empty((H * starts, D), dtype),
+        W_velocity=np.zeros((H * velocities, D), dtype),
+        A=np.empty((H, C), dtype),
+        A_step=np.zeros((H * recipe.train_output, C), dtype),
+        A_velocity=np.zeros((H * recipe.train_output, C), dtype),
+        b=np.zeros((S, C), dtype),
+        b_step=np.zeros((S, C), dtype),
+        b_velocity=np.zeros((S, C), dtype),
+        scale=np.empty(S, dtype),
+        first=width.cumsum() - width,
+        width=width,
+        kind=np.array([kinds.index(student.labels) for student in own], np.int64),
+        step_size=np.array([student.step_size for student in own], np.float64),
+        ball=np.array([student.radius for student in own], np.float64) / np.sqrt(width),
+        status=np.zeros(S, np.int8),
+        stopped=np.full(S, recipe.epochs, np.int64),
+        slot=np.empty(S, np.int64),
+        ce=ce,
+        error=error,
+    )
+
+
+def _empty_buffers(H: int, data: TrainingData, recipe: Recipe, block: int) -> Buffers:
+    D, C, dtype = data.X.shape[1], logit_columns(data), data.X.dtype
+    gathered = block if recipe.batch_size else 0
+    return Buffers(
+        H=np.empty((H, block), dtype),
+        rows=Rows(
+            np.empty((gathered, D), dtype),
+            np.empty((len(data.targets), C, gathered), dtype),
+            np.empty(gathered, np.int64),
+        ),
+        F=np.empty((C, _steps.CHUNK), dtype),
+        g=np.empty(_steps.CHUNK, dtype),
+    )
