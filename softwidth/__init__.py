@@ -1,0 +1,39 @@
+"""softwidth: soft labels or hard labels, and how many neurons?
+
+The names below are loaded when first used, so that ``import softwidth`` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from softwidth._types import Dataset as Dataset
+    from softwidth.data import load as load
+    from softwidth.labels import make_targets as make_targets
+    from softwidth.planner import plan as plan
+    from softwidth.specs import Student as Student
+    from softwidth.training import train_bank as train_bank
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Dataset": "_types",
+    "Student": "specs",
+    "load": "data",
+    "make_targets": "labels",
+    "plan": "planner",
+    "train_bank": "training",
+}
+__all__ = ["Dataset", "Student", "load", "make_targets", "plan", "train_bank"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'softwidth' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"softwidth.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,220 @@
+"""From the classes of a source to a task: grouping, pairs, noise, flips, thinning, splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from softwidth._checks import (
+    ArgumentError,
+    check_choice,
+    check_integer,
+    check_number,
+    check_rows_not_zero,
+    check_same_length,
+)
+from softwidth._types import Array, Dataset, Labels
+from softwidth.labels import as_probabilities, flip
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some rows: inputs, class ids and soft labels as they came (or None)."""
+
+    X: Array
+    y: Labels
+    soft: Array | None = None
+
+    def rows(self, chosen: np.ndarray[Any, Any]) -> Part:
+        """The rows chosen by number or mask."""
+        soft = None if self.soft is None else self.soft[chosen]
+        return Part(self.X[chosen], self.y[chosen], soft)
+
+
+def class_number(name: str, label: object, classes: Sequence[str]) -> int:
+    """The id of a class given by its name."""
+    return list(classes).index(check_choice(name, str(label), classes))
+
+
+def group(
+    part: Part, classes: Sequence[str], positive: Sequence[object]
+) -> tuple[Part, tuple[str, str]]:
+    """The binary task "one of `positive`" against the rest; soft columns are summed.
+
+    Raises
+    ------
+    ArgumentError
+        An unknown class, or a grouping that takes all or none of them.
+    """
+    ids = sorted({class_number("positive", label, classes) for label in positive})
+    if not 0 < len(ids) < len(classes):
+        raise ArgumentError("positive", list(positive), "must leave classes on both sides.")
+    inside = np.isin(np.arange(len(classes)), ids)
+    soft = part.soft
+    if soft is not None:
+        soft = np.stack([soft[:, ~inside].sum(axis=1), soft[:, inside].sum(axis=1)], axis=1)
+    sides = tuple("+".join(np.array(classes)[side]) for side in (~inside, inside))
+    return replace(part, y=inside[part.y].astype(np.int64), soft=soft), (sides[0], sides[1])
+
+
+def keep_pair(
+    part: Part, classes: Sequence[str], pair: Sequence[object]
+) -> tuple[Part, tuple[str, str], list[str]]:
+    """The rows of two classes; soft labels restricted to them.
+
+    A row whose soft label has nothing on the pair takes its class id, and a note says how many.
+    """
+    ids = [class_number("pair", label, classes) for label in pair]
+    if len(ids) != 2 or ids[0] == ids[1]:
+        raise ArgumentError("pair", list(pair), "must name two different classes.")
+    kept = part.rows(np.isin(part.y, ids))
+    y = (kept.y == ids[1]).astype(np.int64)
+    notes: list[str] = []
+    soft = kept.soft
+    if soft is not None:
+        soft = soft[:, ids].copy()
+        empty = soft.sum(axis=1) == 0
+        soft[empty, y[empty]] = 1
+        if empty.any():
+            notes = [f"{empty.sum()} rows had no soft label on the pair and took their class id."]
+        if np.issubdtype(soft.dtype, np.floating) and not (soft == np.rint(soft)).all():
+            soft = soft / soft.sum(axis=1, keepdims=True)
+    return Part(kept.X, y, soft), (classes[ids[0]], classes[ids[1]]), notes
+
+
+def add_noise(X: Array, sigma: float, rng: np.random.Generator) -> Array:
+    """Inputs plus Gaussian noise of standard deviation `sigma`, in the units of the features."""
+    if sigma == 0:
+        return X
+    return X + np.float32(sigma) * rng.standard_normal(X.shape, dtype=np.float32)
+
+
+def to_unit_rows(X: Array) -> Array:
+    """Rows scaled to unit Euclidean norm, in place where `X` may be written."""
+    norms = np.linalg.norm(X, axis=1)
+    check_rows_not_zero("X", norms)
+    return np.divide(X, norms[:, None], out=X if X.flags.writeable else None)
+
+
+def split_rows(
+    y: Labels, n: int, *, seed: int, name: str = "n"
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """`n` row numbers with the classes in the proportions of `y`, and the other row numbers.
+
+    Every class gets at least one of the `n` rows; the largest remainders get what is left over.
+
+    Raises
+    ------
+    ArgumentError
+        If `n` is below the number of classes or not below the number of rows.
+
+    Examples
+    --------
+    >>> chosen, others = split_rows(np.array([0, 0, 0, 1, 1, 1]), 2, seed=0)
+    >>> len(chosen), len(others)
+    (2, 4)
+    """
+    present, counts = np.unique(y, return_counts=True)
+    check_integer(name, n, low=1)
+    if not len(present) <= n < len(y):
+        raise ArgumentError(
+            name, n, f"must lie between {len(present)} (a row a class) and {len(y) - 1} (of {len(y)})."
+        )
+    rng = np.random.default_rng(seed)
+    quota = _quotas(counts, n)
+    chosen = np.concatenate(
+        [
+            rng.permutation(np.flatnonzero(y == label))[:take]
+            for label, take in zip(present, quota, strict=True)
+        ]
+    )
+    mask = np.zeros(len(y), bool)
+    mask[chosen] = True
+    return np.flatnonzero(mask), np.flatnonzero(~mask)
+
+
+def _quotas(counts: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
+    """How many rows each class gives to `n`: proportional, at least one, in all exactly `n`."""
+    wish = counts * (n / counts.sum())
+    quota = np.maximum(np.floor(wish).astype(int), 1)
+    while quota.sum() < n:
+        quota[np.argmax(np.where(quota < counts, wish - quota, -np.inf))] += 1
+    while quota.sum() > n:
+        quota[np.argmax(np.where(quota > 1, quota - wish, -np.inf))] -= 1
+    return quota
+
+
+def flip_labels(part: Part, rate: float, n_classes: int, rng: np.random.Generator) -> Part:
+    """Class ids flipped to another class at `rate`; inputs and soft labels as they are."""
+    return replace(part, y=flip(part.y, rate, n_classes, rng))
+
+
+def keep_by_margin(
+    dataset: Dataset, margins: Array, fraction: float, *, keep: str = "smallest"
+) -> Dataset:
+    """The training rows of smallest or largest margin; the other parts stay as they are.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    margins : ndarray, shape (N_train,)
+        One margin per training row, for example `teachers.row_margins`.
+    fraction : float
+        Share of the rows to keep, in (0, 1].
+    keep : {"smallest", "largest"}
+
+    Raises
+    ------
+    ArgumentError
+        Another number of margins than rows, a fraction outside (0, 1], unknown `keep`, or rows of
+        one class only left.
+    """
+    check_choice("keep", keep, ("smallest", "largest"))
+    check_number("fraction", fraction, low=0, high=1, open_low=True)
+    check_same_length("margins", margins, "X_train", len(dataset.y_train))
+    order = np.argsort(margins if keep == "smallest" else -margins, kind="stable")
+    rows = np.sort(order[: max(1, round(fraction * len(order)))])
+    if len(np.unique(dataset.y_train[rows])) < 2:
+        raise ArgumentError("fraction", fraction, "leaves rows of a single class; keep more.")
+    return with_training_rows(dataset, rows).with_notes(
+        [f"Kept the {len(rows)} training rows of {keep} margin."]
+    )
+
+
+def with_training_rows(dataset: Dataset, rows: np.ndarray[Any, Any]) -> Dataset:
+    """The dataset with these training rows only."""
+    soft = dataset.soft_train
+    return replace(
+        dataset,
+        X_train=dataset.X_train[rows],
+        y_train=dataset.y_train[rows],
+        soft_train=None if soft is None else soft[rows],
+    )
+
+
+def conflicting_rows(X: Array, y: Labels) -> int:
+    """Number of rows that equal another row of a different class: no width separates these."""
+    groups: dict[bytes, list[int]] = {}
+    for row, key in enumerate(_row_hashes(X)):
+        groups.setdefault(key, []).append(row)
+    count = 0
+    for rows in groups.values():
+        if len(rows) > 1 and len(np.unique(y[rows])) > 1:
+            count += len(rows)
+    return count
+
+
+def _row_hashes(X: Array) -> list[bytes]:
+    from hashlib import blake2b
+
+    return [blake2b(row.tobytes(), digest_size=16).digest() for row in np.ascontiguousarray(X)]
+
+
+def check_soft(part: Part, n_classes: int, name: str) -> None:
+    """Soft labels, where there are any, must be probabilities or votes of `n_classes` classes."""
+    if part.soft is not None:
+        check_same_length(name, part.soft, "y", len(part.y))
+        as_probabilities(part.soft, name=name, n_classes=n_classes)
