@@ -1,4 +1,4 @@
-"""softwidth: soft labels or hard labels, and how many neurons?
+"""Soft labels or hard labels, and how many neurons: measured on your data.
 
 The names below are loaded when first used, so that ``import softwidth`` stays quick.
 """

@@ -6,7 +6,7 @@ A message names the argument, its value and the wish: ``"`width` (=7) must be ev
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sized
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,9 @@ def check_width(name: str, width: int, *, paired: bool) -> int:
     """A width: positive, and even where the initialisation pairs the neurons."""
     width = check_integer(name, width, low=1)
     if paired and width % 2:
-        raise ArgumentError(name, width, "must be even: symmetric initialisation pairs the neurons.")
+        raise ArgumentError(
+            name, width, "must be even: symmetric initialisation pairs the neurons."
+        )
     return width
 
 
@@ -151,10 +153,12 @@ def check_matrix(name: str, X: Any, *, dtype: Any = np.float32) -> Array:
     return check_finite(name, np.ascontiguousarray(array, dtype=dtype))
 
 
-def check_same_length(name: str, array: Sequence[Any], other: str, n: int) -> None:
+def check_same_length(name: str, array: Sized, other: str, n: int) -> None:
     """`array` must have as many rows as the argument `other`, that is `n`."""
     if len(array) != n:
-        raise ArgumentError(name, f"{len(array)} rows", f"must have as many rows as `{other}` ({n}).")
+        raise ArgumentError(
+            name, f"{len(array)} rows", f"must have as many rows as `{other}` ({n})."
+        )
 
 
 def check_class_ids(name: str, y: Any, *, n_classes: int) -> Labels:

@@ -13,19 +13,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic, overload
+from numba import njit
 
 from softwidth._blas import activations, add_outer
+from softwidth._losses import REORDER, binary_loss, clear, multiclass_loss
 from softwidth._types import Array
 
 CHUNK = 256
-LOG_EVERY = 32  # K**32 must stay below the largest double: K <= 10**9
 
 TRAINING, CONVERGED, DIVERGED = 0, 1, 2
 DIVERGED_ABOVE = 1e3  # nats; ln K at the start, and a useful student never comes near
-
-_REORDER = {"reassoc", "contract", "nsz"}  # sums may be vectorised; NaN and inf keep their meaning
 
 
 class Share(NamedTuple):
@@ -81,55 +78,7 @@ class Course(NamedTuple):
     bias: bool
 
 
-@intrinsic
-def _exponent_shifted(typing_context, x, k):  # type: ignore[no-untyped-def]
-    """``x * 2**k`` by adding ``k`` to the exponent bits of a positive float32 `x`."""
-    from llvmlite import ir
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        bits = builder.bitcast(arguments[0], ir.IntType(32))
-        shift = builder.shl(arguments[1], ir.Constant(ir.IntType(32), 23))
-        return builder.bitcast(builder.add(bits, shift), ir.FloatType())
-
-    return types.float32(types.float32, types.int32), generate
-
-
-def exp_nonpositive(x: float) -> float:
-    """``exp(x)`` for ``x <= 0``; float32 to 2e-7 relative, in a form that LLVM vectorises."""
-    return float(np.exp(x))
-
-
-@overload(exp_nonpositive, inline="always")
-def _exp_for_dtype(x):  # type: ignore[no-untyped-def]
-    if x != types.float32:
-        return lambda x: np.exp(x)
-
-    # exp(x) = 2**k exp(r), |r| <= ln(2)/2; ln 2 in two parts, the first exact in float32 times k.
-    inverse_ln2 = np.float32(1 / np.log(2))
-    ln2_high = np.float32(0.693359375)
-    ln2_low = np.float32(np.log(2) - 0.693359375)
-    half, one, lowest = np.float32(0.5), np.float32(1), np.float32(-87)
-    # Taylor to degree 7: its remainder at ln(2)/2 is 5e-9 relative, below float32's rounding.
-    c7, c6, c5, c4, c3 = (np.float32(1 / n) for n in (5040, 720, 120, 24, 6))
-
-    def compute(x):  # type: ignore[no-untyped-def]
-        x = x if x > lowest else lowest
-        k = np.int32(x * inverse_ln2 - half)
-        r = x - np.float32(k) * ln2_high - np.float32(k) * ln2_low
-        tail = c3 + r * (c4 + r * (c5 + r * (c6 + r * c7)))
-        return _exponent_shifted(one + r * (one + r * (half + r * tail)), k)
-
-    return compute
-
-
-@njit(nogil=True, cache=True)
-def clear(vector) -> None:  # type: ignore[no-untyped-def]
-    """Zero a vector; numba's slice assignment costs seconds of compilation in its place."""
-    for i in range(len(vector)):
-        vector[i] = 0
-
-
-@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=REORDER, error_model="numpy")
 def student_logits(H, c0, c1, A, scale, b, F) -> None:  # type: ignore[no-untyped-def]
     """``F[k, i] = b_k + scale sum_r A[r, k] max(0, H[r, c0 + i])`` for one student."""
     w = c1 - c0
@@ -145,65 +94,7 @@ def student_logits(H, c0, c1, A, scale, b, F) -> None:  # type: ignore[no-untype
             logits[i] = scale * logits[i] + b[k]
 
 
-@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
-def binary_loss(f, t, y, gain):  # type: ignore[no-untyped-def]
-    """Cross-entropy and mistakes of a piece; ``f`` becomes ``gain (q - t)``.
-
-    ``CE = ln(1 + e^-|f|) + max(f, 0) - t f``; the logarithms are those of one product of factors
-    in (1, 2], at most 2**CHUNK, so a piece costs a single logarithm.
-    """
-    one = f.dtype.type(1)
-    product, linear, mistakes = 1.0, 0.0, 0
-    for i in range(len(f)):
-        v = f[i]
-        e = exp_nonpositive(-abs(v))
-        product *= 1.0 + np.float64(e)
-        linear += max(v, f.dtype.type(0)) - t[i] * v
-        right = v if y[i] == 1 else -v
-        mistakes += 0 if right > 0 else 1
-        f[i] = gain * ((one if v >= 0 else e) / (one + e) - t[i])
-    return np.log(product) + linear, mistakes
-
-
-@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
-def multiclass_loss(F, T, y, gain, top):  # type: ignore[no-untyped-def]
-    """Cross-entropy and mistakes of a piece; ``F`` becomes ``gain (softmax(F) - T)``.
-
-    A tie between the right class and another is a mistake, as in the binary case.
-    """
-    K, w = F.shape
-    loss, mistakes, product = 0.0, 0, 1.0
-    for i in range(w):
-        top[i] = F[0, i]
-    for k in range(1, K):
-        for i in range(w):
-            top[i] = F[k, i] if F[k, i] > top[i] else top[i]
-    for i in range(w):
-        rivals = 0
-        for k in range(K):
-            rivals += 1 if not F[y[i], i] > F[k, i] else 0
-        mistakes += 1 if rivals > 1 else 0
-    for k in range(K):
-        for i in range(w):
-            shifted = F[k, i] - top[i]
-            loss -= T[k, i] * shifted
-            F[k, i] = exp_nonpositive(shifted)
-    clear(top[:w])
-    for k in range(K):
-        for i in range(w):
-            top[i] += F[k, i]
-    for i in range(w):
-        product *= np.float64(top[i])
-        if i % LOG_EVERY == LOG_EVERY - 1:
-            loss += np.log(product)
-            product = 1.0
-    for k in range(K):
-        for i in range(w):
-            F[k, i] = gain * (F[k, i] / top[i] - T[k, i])
-    return loss + np.log(product), mistakes
-
-
-@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=REORDER, error_model="numpy")
 def student_gradient(H, c0, c1, A, scale, F, g) -> None:  # type: ignore[no-untyped-def]
     """``H`` becomes the loss's gradient with respect to it (times the gain already in ``F``)."""
     w = c1 - c0
@@ -226,7 +117,7 @@ def student_gradient(H, c0, c1, A, scale, F, g) -> None:  # type: ignore[no-unty
                 h[i] = g[i] if h[i] > 0 else 0
 
 
-@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=REORDER, error_model="numpy")
 def add_output_step(H, c0, c1, scale, F, A_step) -> None:  # type: ignore[no-untyped-def]
     """Add this piece to the gradient step of the output weights; call before `H` is replaced."""
     for r in range(A_step.shape[0]):
@@ -292,7 +183,7 @@ def gather(rows, order, out) -> None:  # type: ignore[no-untyped-def]
                 out.T[kind, k, i] = rows.T[kind, k, order[i]]
 
 
-@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=REORDER, error_model="numpy")
 def project(share) -> None:  # type: ignore[no-untyped-def]
     """Scale every neuron that left its ball back onto it (THEORY.md section 1)."""
     D = share.W.shape[1]
@@ -329,7 +220,7 @@ def take_step(rows, order, b0, b1, factor, share, buffers, course, step) -> None
     keep = 1.0 if straight else course.momentum
     for p0 in range(b0, b1, course.block):
         n = min(p0 + course.block, b1) - p0
-        block, at = rows, p0
+        block, at = rows, np.int64(p0)
         if len(order):
             gather(rows, order[p0 : p0 + n], buffers.rows)
             block, at = buffers.rows, np.int64(0)

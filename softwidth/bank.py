@@ -143,7 +143,9 @@ def stacked_logits(networks: Sequence[Network], X: Array, block: int = 1024) -> 
     scale = np.array([network.scale for network in networks], X.dtype)
     out = np.empty((len(networks), A.shape[1], len(X)), X.dtype)
     H = np.empty((len(W), min(block, len(X))), X.dtype)
-    bank_logits(np.array(X, copy=None, order="C"), W, A, b, scale, width.cumsum() - width, width, H, out)
+    bank_logits(
+        np.array(X, copy=None, order="C"), W, A, b, scale, width.cumsum() - width, width, H, out
+    )
     return out.transpose(0, 2, 1)
 
 

@@ -8,7 +8,7 @@ from softwidth._types import Array, Labels
 
 
 def mean_distance(P: Array, y: Labels) -> float:
-    """Mean of ``1 - p_y``: for two classes mean \\|p - y\\|, the softness left in the labels.
+    """Mean of ``1 - p_y``: for two classes mean ``|p - y|``, the softness left in the labels.
 
     >>> mean_distance(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1]))
     0.2

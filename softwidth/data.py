@@ -12,8 +12,6 @@ import numpy as np
 
 from softwidth._checks import (
     ArgumentError,
-    DataFileError,
-    MissingDataError,
     check_choice,
     check_matrix,
     check_number,
@@ -186,7 +184,8 @@ def load(
     check_number("flip", flip, low=0, high=1)
     found = _read(source, target, soft_columns, soft_key)
     notes = list(found.notes)
-    classes, parts = found.classes, {"train": found.train, "val": found.val, "test": found.test}
+    classes = found.classes
+    parts: dict[str, Any] = {"train": found.train, "val": found.val, "test": found.test}
     for split, part in parts.items():
         if part is not None:
             parts[split], classes, more = _as_task(part, found.classes, positive, pair)
@@ -200,7 +199,9 @@ def load(
         notes.append(f"Labels of the training and validation rows were flipped at rate {flip:g}.")
     conflicts = conflicting_rows(train.X, train.y)
     if conflicts:
-        notes.append(f"{conflicts} training rows equal a row of another class: no width tells them apart.")
+        notes.append(
+            f"{conflicts} training rows equal a row of another class: no width tells them apart."
+        )
     if normalise:
         train, val, test = (Part(to_unit_rows(p.X), p.y, p.soft) for p in (train, val, test))
     dataset = Dataset(
@@ -236,7 +237,9 @@ def _split_off(parts: dict[str, Any], split: str, fraction: float, seed: int) ->
     counts = np.bincount(train.y)
     if counts[counts > 0].min() < 2:
         raise ArgumentError(
-            "y", f"class {np.argmax(counts == 1)}", f"has one row only: too few to split off a {split} part."
+            "y",
+            f"class {np.argmax(counts == 1)}",
+            f"has one row only: too few to split off a {split} part.",
         )
     chosen, others = split_rows(train.y, wanted, seed=seed, name=name)
     parts[split], parts["train"] = train.rows(chosen), train.rows(others)
@@ -271,13 +274,17 @@ def _from_arrays(arrays: Arrays, name: str, notes: list[str]) -> _Source:
     names = _class_names(arrays)
     train = _part(arrays, "", names)
     if len(np.unique(train.y)) < 2:
-        raise ArgumentError("y", names[train.y[0]], "has one class only: there is nothing to tell apart.")
+        raise ArgumentError(
+            "y", names[train.y[0]], "has one class only: there is nothing to tell apart."
+        )
     others = {}
     for split in ("val", "test"):
         others[split] = _part(arrays, f"_{split}", names) if f"X_{split}" in arrays else None
         part = others[split]
         if part is not None and part.X.shape[1] != train.X.shape[1]:
-            raise ArgumentError(f"X_{split}", part.X, f"must have {train.X.shape[1]} columns, as X has.")
+            raise ArgumentError(
+                f"X_{split}", part.X, f"must have {train.X.shape[1]} columns, as X has."
+            )
     return _Source(train, others["test"], others["val"], names, name, notes)
 
 
@@ -287,7 +294,7 @@ def _class_names(arrays: Arrays) -> tuple[str, ...]:
     present = np.unique(labels)
     soft = arrays.get("soft")
     K = 0 if soft is None else (soft.shape[1] if soft.ndim == 2 else 2)
-    if K > len(present) and labels.dtype.kind in "iu" and 0 <= present[0] and present[-1] < K:
+    if len(present) < K and labels.dtype.kind in "iu" and present[0] >= 0 and present[-1] < K:
         return tuple(map(str, range(K)))
     return tuple(str(label) for label in present)
 
@@ -300,7 +307,9 @@ def _check_labels(name: str, labels: np.ndarray[Any, Any]) -> np.ndarray[Any, An
     numbers = check_numeric(name, labels)
     bad = np.flatnonzero(~(numbers == np.rint(numbers)))
     if len(bad):
-        raise ArgumentError(name, numbers[bad[0]], f"must be whole numbers or text (rows {rows_text(bad)}).")
+        raise ArgumentError(
+            name, numbers[bad[0]], f"must be whole numbers or text (rows {rows_text(bad)})."
+        )
     return numbers.astype(np.int64)
 
 
@@ -315,7 +324,9 @@ def _part(arrays: Arrays, suffix: str, names: tuple[str, ...]) -> Part:
     ids = {name: number for number, name in enumerate(names)}
     unknown = sorted({str(label) for label in np.unique(labels)} - set(ids))
     if unknown:
-        raise ArgumentError(y_name, ", ".join(unknown), f"is a class that `y` does not have ({', '.join(names)}).")
+        raise ArgumentError(
+            y_name, ", ".join(unknown), f"is a class that `y` does not have ({', '.join(names)})."
+        )
     y: Labels = np.array([ids[str(label)] for label in labels], np.int64)
     soft = arrays.get(soft_name)
     if soft is not None and soft.ndim == 1:

@@ -119,7 +119,9 @@ def download(url: str, remote: Remote, *, progress: bool = True) -> Path:
                 f"sha256:{remote.sha256}",
                 fname=remote.file,
                 path=path,
-                downloader=pooch.HTTPDownloader(progressbar=_bar(remote.file) if progress else None),
+                downloader=pooch.HTTPDownloader(
+                    progressbar=_Bar(remote.file) if progress else None
+                ),
             )
         )
     except ValueError:
@@ -132,7 +134,7 @@ def download(url: str, remote: Remote, *, progress: bool = True) -> Path:
         raise MissingDataError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-class _bar:
+class _Bar:
     """The progress protocol of pooch (``total``, ``update``, ``reset``, ``close``) on our bar."""
 
     def __init__(self, label: str) -> None:

@@ -74,7 +74,9 @@ def load_npz(path: Path) -> Arrays:
             raise
         raise MemoryLimitError(f"{path.name} does not fit into memory.") from None
     except Exception as error:  # zip, header and codec errors come in a dozen classes
-        raise DataFileError(f"{path.name} is not a readable .npz file: {_first_line(error)}") from None
+        raise DataFileError(
+            f"{path.name} is not a readable .npz file: {_first_line(error)}"
+        ) from None
 
 
 def _first_line(error: BaseException) -> str:

@@ -35,7 +35,9 @@ def decode_jpegs(data: np.ndarray[Any, Any], offsets: np.ndarray[Any, Any]) -> n
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
-        raise MissingDataError("JPEG images need Pillow: pip install 'softwidth[images]'.") from None
+        raise MissingDataError(
+            "JPEG images need Pillow: pip install 'softwidth[images]'."
+        ) from None
     images = []
     with progress("decoding images", len(offsets) - 1) as shown:
         for i in range(len(offsets) - 1):

@@ -101,7 +101,9 @@ def _order(P: Array, y: Labels) -> list[Finding]:
     best_share = float(table[np.arange(K), of_class].sum() / len(y))
     # A permutation found on the data fits by luck too: ask for a clear gain and a clear fit.
     gain_error = np.sqrt(best_share * (1 - best_share) / len(y)) + 1 / len(y)
-    if best_share - share > max(SURELY * gain_error, 0.05) and best_share > max(_lucky(y, top), FITS):
+    if best_share - share > max(SURELY * gain_error, 0.05) and best_share > max(
+        _lucky(y, top), FITS
+    ):
         seen = ", ".join(f"{c} looks like class {k}" for k, c in enumerate(of_class) if c != k)
         return [
             Finding(

@@ -36,7 +36,9 @@ def is_votes(soft: Any) -> bool:
     table = np.asarray(soft)
     if table.ndim != 2 or table.dtype.kind not in "fiub":
         return False
-    return bool((table >= 0).all() and (table == np.rint(table)).all() and (table.sum(1) != 1).any())
+    return bool(
+        (table >= 0).all() and (table == np.rint(table)).all() and (table.sum(1) != 1).any()
+    )
 
 
 def as_probabilities(soft: Any, *, name: str = "soft", n_classes: int | None = None) -> Array:
@@ -71,14 +73,16 @@ def as_probabilities(soft: Any, *, name: str = "soft", n_classes: int | None = N
     """
     table = check_numeric(name, soft)
     if table.ndim not in (1, 2) or 0 in table.shape:
-        raise ArgumentError(name, table, "must be a non-empty matrix (N, K) of probabilities or votes.")
+        raise ArgumentError(
+            name, table, "must be a non-empty matrix (N, K) of probabilities or votes."
+        )
     table = check_finite(name, table.astype(np.float64))
     if table.ndim == 1:
         table = np.stack([1 - table, table], axis=1)
     if table.shape[1] < 2 or (n_classes is not None and table.shape[1] != n_classes):
         wish = f"{n_classes} columns" if n_classes else "at least two columns"
         raise ArgumentError(name, table, f"must have {wish}, one for each class.")
-    _refuse_rows(name, (table < 0).any(axis=1), "has negative entries")
+    _refuse_rows(name, np.any(table < 0, axis=1), "has negative entries")
     total = table.sum(axis=1, keepdims=True)
     if is_votes(table):
         _refuse_rows(name, total[:, 0] == 0, "has no votes")
@@ -148,7 +152,8 @@ class Targets:
         if self.mode == "sampled":
             drawn = _draw(self.P, np.random.default_rng([self.seed, epoch]))
         else:
-            assert self.votes is not None and self.n_votes is not None
+            assert self.votes is not None  # noqa: S101 - `multipass` has both
+            assert self.n_votes is not None  # noqa: S101
             drawn = self.votes[np.arange(len(self.P)), epoch % self.n_votes].astype(np.int64)
         return one_hot(drawn, self.P.shape[1])
 
@@ -219,7 +224,7 @@ def _soft(given: _Given) -> Targets:
 def _argmax(given: _Given) -> Targets:
     """The top class of the soft labels as a hard label: tells softness from better labels."""
     P = given.P
-    ties = P == P.max(axis=1, keepdims=True)  # a tie is broken by chance, not by column order
+    ties = P.max(axis=1, keepdims=True) == P  # a tie is broken by chance, not by column order
     return Targets(
         given.scheme, one_hot((ties * given.rng.random(P.shape)).argmax(1), given.n_classes)
     )
@@ -232,11 +237,9 @@ def _smoothed(given: _Given, alpha: float) -> Targets:
 
 
 def _mixed(given: _Given, weight: float, temperature: float) -> Targets:
-    """weight hard + (1 - weight) tempered soft (Hinton, Vinyals and Dean 2015)."""
+    """``weight hard + (1 - weight) tempered soft`` (Hinton, Vinyals and Dean 2015)."""
     check_number("weight", weight, low=0, high=1)
-    return Targets(
-        given.scheme, weight * given.hard + (1 - weight) * temper(given.P, temperature)
-    )
+    return Targets(given.scheme, weight * given.hard + (1 - weight) * temper(given.P, temperature))
 
 
 def _tempered(given: _Given, temperature: float) -> Targets:
@@ -260,7 +263,7 @@ def _multipass(given: _Given) -> Targets:
     counts = _check_votes("multipass", given.soft)
     n_votes = counts.sum(axis=1)
     votes = np.empty((len(counts), int(n_votes.max())), np.min_scalar_type(given.n_classes))
-    order = given.rng.random(votes.shape)
+    order = np.asarray(given.rng.random(votes.shape))
     order[np.arange(votes.shape[1]) >= n_votes[:, None]] = 2  # what is no vote comes last
     in_order = (np.arange(votes.shape[1])[:, None] >= counts.cumsum(1)[:, None, :-1]).sum(2)
     votes[:] = np.take_along_axis(in_order, order.argsort(axis=1), axis=1)

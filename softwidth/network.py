@@ -54,7 +54,9 @@ class Network:
         ArgumentError
             If `X` is not a finite matrix with as many columns as the network was made for.
         """
-        X = with_bias_column(check_features(X, self.W.shape[1] - self.bias, self.W.dtype), self.bias)
+        X = with_bias_column(
+            check_features(X, self.W.shape[1] - self.bias, self.W.dtype), self.bias
+        )
         return self.scale * (np.maximum(X @ self.W.T, 0) @ self.A) + self.b
 
     def predict_proba(self, X: Array) -> Array:

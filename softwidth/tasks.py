@@ -121,7 +121,9 @@ def split_rows(
     check_integer(name, n, low=1)
     if not len(present) <= n < len(y):
         raise ArgumentError(
-            name, n, f"must lie between {len(present)} (a row a class) and {len(y) - 1} (of {len(y)})."
+            name,
+            n,
+            f"must lie between {len(present)} (a row a class) and {len(y) - 1} (of {len(y)}).",
         )
     rng = np.random.default_rng(seed)
     quota = _quotas(counts, n)

@@ -19,7 +19,7 @@ from softwidth._progress import Progress, progress
 from softwidth._steps import CONVERGED, DIVERGED, TRAINING, Rows
 from softwidth._types import Array
 from softwidth.bank import Bank
-from softwidth.inputs import TrainingData, check_data, check_students, logit_columns
+from softwidth.inputs import TrainingData, check_data, check_students
 from softwidth.network import Network
 from softwidth.specs import Recipe, Student
 from softwidth.workers import (
@@ -222,7 +222,9 @@ class _Run:
         orders = np.empty((end - epoch, N if self.recipe.batch_size else 0), np.int32)
         if self.recipe.batch_size:
             for e in range(epoch, end):
-                orders[e - epoch] = np.random.default_rng([self.recipe.order_seed, e]).permutation(N)
+                orders[e - epoch] = np.random.default_rng([self.recipe.order_seed, e]).permutation(
+                    N
+                )
         return orders
 
     def _note_entropy(self, entropy: Array, orders: np.ndarray[Any, Any], epoch: int) -> None:
@@ -298,5 +300,7 @@ class _Run:
             return {}
         epochs = sorted(self.records)
         names = self.records[epochs[0]]
-        stacked = {name: np.stack([self.records[e][name] for e in epochs], axis=1) for name in names}
+        stacked = {
+            name: np.stack([self.records[e][name] for e in epochs], axis=1) for name in names
+        }
         return {"epoch": np.array(epochs), **stacked}

@@ -144,7 +144,7 @@ class Worker:
     def _leave(
         self, out: np.ndarray[Any, Any], *, copy: bool
     ) -> Iterator[tuple[int, int, int, Network]]:
-        for s in np.flatnonzero(out):
+        for s in np.flatnonzero(out).tolist():
             status, stopped = int(self.share.status[s]), int(self.share.stopped[s])
             yield self.members[s], status, stopped, self._network(s, copy=copy)
 
