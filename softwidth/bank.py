@@ -116,7 +116,7 @@ class Bank:
         P = None if P is None else as_probabilities(P, name="P", n_classes=self.n_classes)
         if P is not None:
             check_same_length("P", P, "X", len(X))
-        parts = [_measures(logits, y, P) for _, logits in self._chunks(X, range(len(self)))]
+        parts = [measures(logits, y, P) for _, logits in self._chunks(X, range(len(self)))]
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
     def _chunks(self, X: Any, members: Sequence[int]) -> Iterator[tuple[Sequence[int], Array]]:
@@ -156,7 +156,8 @@ def log_likelihoods(logits: Array) -> Array:
     return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
 
 
-def _measures(logits: Array, y: np.ndarray[Any, Any], P: Array | None) -> dict[str, Array]:
+def measures(logits: Array, y: np.ndarray[Any, Any], P: Array | None = None) -> dict[str, Array]:
+    """The measures of `Bank.evaluate`, each (S,), from logits (S, N, C) and checked labels."""
     log_q = log_likelihoods(logits.astype(np.float64))  # (S, N, K)
     of_label = np.take_along_axis(log_q, y[None, :, None], axis=2)[..., 0]
     q = np.exp(log_q)

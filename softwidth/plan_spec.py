@@ -1,0 +1,152 @@
+"""What is asked of a plan, checked: every setting of `planner.plan` and of ``softwidth plan``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from softwidth._checks import ArgumentError, check_choice, check_integer, check_number, check_width
+from softwidth.lessons import REGIMES
+from softwidth.teachers import TEACHERS
+
+DEFAULT_WIDTHS = (2, 4, 8, 16, 32, 64, 128)
+REGIME_OF = {name.replace(" ", "-"): name for name in REGIMES}
+
+
+class PlanSpec(BaseModel):
+    """The settings of one plan; equal specs on equal data give equal plans.
+
+    Attributes
+    ----------
+    positive, pair, target, soft_columns, soft_key, noise, flip, seed
+        As in `data.load`.
+    teacher : {"wide", "kernel"} or None
+        Who makes the soft labels. ``None``: the data's own where they have some, else ``wide``.
+    regime : {"in-sample", "cross-fitted", "larger-data"} or None
+        Which rows the teacher learns from: the students' own, the students' fold by fold, or rows
+        that the students never see. ``None``: ``larger-data`` with `student_rows`, else
+        ``cross-fitted``.
+    student_rows : int or None
+        Training rows of the students, stratified; the teacher has all others.
+    tolerance : float
+        How far above the best error still counts as good enough.
+    widths : tuple of int
+        Tried widths, even and rising.
+    seeds : int
+        Students per width and label kind that the final errors are means of.
+    step_sizes : tuple of float or None
+        Grid from which the step size is chosen on validation rows per label kind and width.
+        ``None``: `tuning.STEP_SIZES`, made longer where the best one stands at its edge.
+    epochs : int or None
+        Passes over the students' rows; ``None``: `tuning.default_epochs`, fewer where the budget
+        asks for it.
+    budget : float
+        Seconds that the whole plan may take.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    positive: tuple[str, ...] | None = None
+    pair: tuple[str, str] | None = None
+    target: str | None = None
+    soft_columns: tuple[str, ...] | None = None
+    soft_key: str = "soft"
+    noise: float = 0.0
+    flip: float = 0.0
+    seed: int = 0
+    teacher: str | None = None
+    regime: str | None = None
+    student_rows: int | None = None
+    tolerance: float = 0.01
+    widths: tuple[int, ...] = DEFAULT_WIDTHS
+    seeds: int = 5
+    step_sizes: tuple[float, ...] | None = None
+    epochs: int | None = None
+    budget: float = 300.0
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> PlanSpec:
+        """A checked spec from keyword arguments; an unknown one is answered with the nearest.
+
+        Raises
+        ------
+        ArgumentError
+            The first setting that cannot be used.
+        """
+        for name in settings:
+            check_choice("setting", name, cls.model_fields)
+        try:
+            spec = cls(**{name: _plain(name, value) for name, value in settings.items()})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name, wish = str(first["loc"][0]), first["msg"][0].lower() + first["msg"][1:]
+            raise ArgumentError(name, settings[name], f"{wish}.") from None
+        spec.check()
+        return spec
+
+    def check(self) -> None:
+        """Raise ArgumentError for the first value that cannot be used."""
+        for width in self.widths:
+            check_width("widths", width, paired=True)
+        if not self.widths or list(self.widths) != sorted(set(self.widths)):
+            raise ArgumentError("widths", self.widths, "must rise and hold at least one width.")
+        check_integer("seeds", self.seeds, low=1)
+        check_integer("seed", self.seed)
+        check_number("tolerance", self.tolerance, low=0, high=1)
+        check_number("budget", self.budget, low=0, open_low=True)
+        for step_size in self.step_sizes or ():
+            check_number("step_sizes", step_size, low=0, open_low=True)
+        for name in ("epochs", "student_rows"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), low=1)
+        if self.teacher is not None:
+            check_choice("teacher", self.teacher, TEACHERS)
+        if self.regime is not None:
+            check_choice("regime", self.regime, REGIME_OF)
+        if self.regime == "larger-data" and self.student_rows is None:
+            wish = "needs `student_rows`: the teacher learns from the rows that are left."
+            raise ArgumentError("regime", self.regime, wish)
+
+
+_CLASS_NAMES = {"positive", "pair", "soft_columns"}
+_NUMBERS = {name for name, field in PlanSpec.model_fields.items() if field.annotation is float}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Sequences as tuples, class names as text, whole numbers as floats where floats are wanted."""
+    if name == "widths" and isinstance(value, str):
+        return parse_widths(value)
+    if name in _CLASS_NAMES and isinstance(value, (str, int)):
+        return (str(value),)
+    if isinstance(value, (list, tuple, range, np.ndarray)):
+        items = value.tolist() if isinstance(value, np.ndarray) else value
+        return tuple(map(str, items)) if name in _CLASS_NAMES else tuple(items)
+    return float(value) if name in _NUMBERS and type(value) is int else value
+
+
+def parse_widths(text: str) -> tuple[int, ...]:
+    """Widths from text: a list, or a range that doubles.
+
+    Raises
+    ------
+    ArgumentError
+        If it is neither.
+
+    Examples
+    --------
+    >>> parse_widths("2:16"), parse_widths("4,6,8")
+    ((2, 4, 8, 16), (4, 6, 8))
+    """
+    bounds = re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*", text)
+    if bounds and 0 < int(bounds[1]) <= int(bounds[2]):
+        low, high = int(bounds[1]), int(bounds[2])
+        return tuple(low * 2**k for k in range((high // low).bit_length()))
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError:
+        wish = "must be a list such as 4,6,8 or a range such as 2:256."
+        raise ArgumentError("widths", text, wish) from None
