@@ -1,0 +1,73 @@
+"""What to do, how sure it is and why, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from softwidth.least_width import Decision, LeastWidth, Saving
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The labels and the width to use.
+
+    Attributes
+    ----------
+    labels : {"soft", "hard", "either"}
+    width : int or None
+    reason : str
+    """
+
+    labels: str
+    width: int | None
+    reason: str
+
+
+def recommend(decision: Decision, why_not: Sequence[str]) -> Recommendation:
+    """Soft or hard where the interval of the saving leaves out 1, otherwise either.
+
+    Parameters
+    ----------
+    decision : Decision
+        With the label kinds ``hard``, ``soft`` and ``argmax``.
+    why_not : sequence of str
+        What was found that keeps soft labels from helping, in plain words.
+    """
+    saving = decision.saving("hard", "soft")
+    low, high = saving.interval
+    hard, soft = decision.least["hard"], decision.least["soft"]
+    facts = f"{_width_text('soft labels', soft, decision)}, {_width_text('hard labels', hard, decision)}"
+    sure = f"the saving is {_ratio_text(saving)} (95 % interval {low:g} to {high:g})"
+    if low > 1:
+        reason = f"Soft labels pay: {facts}; {sure}. {_source_of_gain(decision)}"
+        return Recommendation("soft", soft.width, reason)
+    if high < 1:
+        reason = f"Hard labels do better: {facts}; {sure}."
+        return Recommendation("hard", hard.width, " ".join([reason, *why_not]))
+    reason = f"No measurable difference: {facts}; {sure}, which covers 1."
+    widths = [least.width for least in (hard, soft) if least.width is not None]
+    return Recommendation("either", max(widths, default=None), " ".join([reason, *why_not]))
+
+
+def _width_text(labels: str, least: LeastWidth, decision: Decision) -> str:
+    if least.width is None:
+        return f"{labels} would need more than {decision.widths[-1]}"
+    low, high = least.interval
+    ends = f"{_end_text(low, decision)} to {_end_text(high, decision)}"
+    return f"{labels} need width {least.width} ({ends})"
+
+
+def _end_text(width: int | None, decision: Decision) -> str:
+    return f"over {decision.widths[-1]}" if width is None else str(width)
+
+
+def _ratio_text(saving: Saving) -> str:
+    return f"at least {saving.ratio:g}-fold" if saving.at_least else f"{saving.ratio:g}-fold"
+
+
+def _source_of_gain(decision: Decision) -> str:
+    """Whether better labels or softness made the gain: the control `argmax` tells."""
+    better, softness = decision.saving("hard", "argmax"), decision.saving("argmax", "soft")
+    parts = f"better labels {_ratio_text(better)}, softness {_ratio_text(softness)}"
+    return f"Of this, by the control with the soft labels' top class as hard label: {parts}."

@@ -1,0 +1,122 @@
+"""Where the soft labels of a plan come from: the data's own, or a teacher's."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from softwidth._checks import ArgumentError
+from softwidth._types import Array, Dataset
+from softwidth.calibration import accuracy, expected_calibration_error, mean_distance
+from softwidth.label_checks import Finding, check_soft_labels
+from softwidth.labels import as_probabilities
+from softwidth.lessons import Health, Lesson, teach
+from softwidth.plan_spec import PlanSpec
+from softwidth.tasks import split_rows, with_training_rows
+from softwidth.teachers import Teacher, make_teacher
+
+FROM_FILE = "from file"
+
+
+@dataclass(frozen=True, eq=False)
+class SoftLabels:
+    """The students' rows with their soft labels, and what is known of them.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        Its training rows are the students'.
+    teacher_rows : int or None
+        Rows that the teacher learned from and the students never see.
+    source : str
+        ``"wide teacher"``, ``"kernel teacher"``, the class of a classifier, or ``"file"``.
+    lesson : Lesson
+    findings : list of Finding
+    """
+
+    dataset: Dataset
+    teacher_rows: int | None
+    source: str
+    lesson: Lesson
+    findings: list[Finding]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong with these soft labels, each in a sentence or two with its cure."""
+        found = [f"{f.message[0].upper()}{f.message[1:]} {f.cure}" for f in self.findings]
+        return [*found, *self.lesson.health.warnings(self.lesson.regime)]
+
+
+def soft_labels(dataset: Dataset, spec: PlanSpec, teacher: Any = None) -> SoftLabels:
+    """Soft labels of the students' rows, as the spec asks.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    spec : PlanSpec
+    teacher : object, optional
+        An unfitted classifier with ``fit`` and ``predict_proba`` in place of ``spec.teacher``.
+
+    Raises
+    ------
+    ArgumentError
+        A classifier that is none, soft labels missing where a regime needs a teacher, or too few
+        rows.
+    """
+    students, others = _split(dataset, spec)
+    if dataset.soft_train is not None and teacher is None and spec.teacher is None:
+        return _from_file(students)
+    make, source = _teacher_of(spec, teacher)
+    regime = spec.regime or ("cross-fitted" if others is None else "larger-data")
+    lesson = teach(
+        make,
+        students.X_train,
+        students.y_train,
+        X_val=dataset.X_val,
+        y_val=dataset.y_val,
+        n_classes=dataset.n_classes,
+        others=others if regime == "larger-data" else None,
+        in_sample=regime == "in-sample",
+        seed=spec.seed,
+    )
+    rows = None if others is None or regime != "larger-data" else len(others[1])
+    return SoftLabels(students, rows, source, lesson, [])
+
+
+def _split(dataset: Dataset, spec: PlanSpec) -> tuple[Dataset, tuple[Array, Any] | None]:
+    """The students' share of the training rows, and the other rows."""
+    if spec.student_rows is None:
+        return dataset, None
+    own, others = split_rows(
+        dataset.y_train, spec.student_rows, seed=spec.seed, name="student_rows"
+    )
+    return with_training_rows(dataset, own), (dataset.X_train[others], dataset.y_train[others])
+
+
+def _teacher_of(spec: PlanSpec, teacher: Any) -> tuple[Callable[[], Teacher], str]:
+    if teacher is None:
+        name = spec.teacher or "wide"
+        return lambda: make_teacher(name), f"{name} teacher"
+    for method in ("fit", "predict_proba"):
+        if not callable(getattr(teacher, method, None)):
+            raise ArgumentError("teacher", teacher, f"must have a method `{method}`.")
+    return lambda: copy.deepcopy(teacher), type(teacher).__name__
+
+
+def _from_file(dataset: Dataset) -> SoftLabels:
+    K, y = dataset.n_classes, dataset.y_train
+    P = as_probabilities(dataset.soft_train, n_classes=K)
+    findings = check_soft_labels(y, dataset.soft_train, n_classes=K)
+    held_out = None if dataset.soft_val is None else as_probabilities(dataset.soft_val, n_classes=K)
+    health = Health(
+        train_accuracy=None,
+        held_out_accuracy=None if held_out is None else accuracy(held_out, dataset.y_val),
+        accuracy=accuracy(P, y),
+        distance=mean_distance(P, y),
+        calibration_error=None
+        if held_out is None
+        else expected_calibration_error(held_out, dataset.y_val),
+    )
+    return SoftLabels(dataset, None, "file", Lesson(P, FROM_FILE, health), findings)

@@ -1,0 +1,165 @@
+"""The main job: how many neurons with soft labels, how many with hard ones, and which to use.
+
+One line of data: a `Dataset`, soft labels (`plan_labels`), students with tuned step sizes
+(`tuning`), least widths (`least_width`), words (`advice`), and a plain dictionary (`Plan.as_dict`)
+that the page and ``plan.json`` are made from.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from softwidth._checks import ArgumentError
+from softwidth._types import Dataset
+from softwidth.advice import Recommendation, recommend
+from softwidth.data import load
+from softwidth.least_width import Decision, decide
+from softwidth.pace import Pace
+from softwidth.plan_labels import SoftLabels, soft_labels
+from softwidth.plan_record import Held, hold_against_test, record
+from softwidth.plan_spec import PlanSpec
+from softwidth.tuning import KINDS, Task, Tuned, tune
+
+CLEAN = 0.03  # mean |p - y| below which hard labels are almost soft already
+FEW_ROWS = 30  # held-out mistakes below which least widths cannot be told apart
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A decision with its evidence.
+
+    Attributes
+    ----------
+    recommendation : Recommendation
+    decision : Decision
+        Validation errors, target and least widths.
+    soft_labels : SoftLabels
+    tuned : Tuned
+        The students at their chosen step sizes.
+    held : Held
+        What they do on the test rows.
+    warnings : list of str
+    """
+
+    spec: PlanSpec
+    recommendation: Recommendation
+    decision: Decision
+    soft_labels: SoftLabels
+    tuned: Tuned
+    held: Held
+    warnings: list[str]
+    pace: Pace
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything in plain numbers and words: the content of ``plan.json``."""
+        return record(self)
+
+
+def plan(
+    source: str | Mapping[str, Any] | Dataset = "digits", *, teacher: Any = None, **settings: Any
+) -> Plan:
+    """Measure the least width for soft and for hard labels, and say which to use.
+
+    Parameters
+    ----------
+    source : str, path, mapping of arrays, or Dataset
+        As for `data.load`.
+    teacher : {"wide", "kernel"} or classifier, optional
+        Who makes the soft labels; an unfitted classifier must have ``fit`` and ``predict_proba``.
+    **settings
+        Fields of `plan_spec.PlanSpec`: positive, tolerance, widths, noise, student_rows, seeds,
+        budget, ...
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ArgumentError, DataFileError, MissingDataError, MemoryLimitError
+        Anything that cannot be used, named.
+    KeyboardInterrupt
+        After Ctrl-C.
+
+    Examples
+    --------
+    >>> found = plan("digits", pair=[3, 8], widths=[2, 4], seeds=2, epochs=5)
+    >>> sorted(found.decision.least)
+    ['argmax', 'hard', 'soft']
+    """
+    named = isinstance(teacher, str)
+    spec = PlanSpec.of({**settings, "teacher": teacher} if named else settings)
+    pace = Pace(spec.budget)
+    dataset = _load(source, spec)
+    labels = _timed(pace, "teacher", lambda: soft_labels(dataset, spec, None if named else teacher))
+    data = labels.dataset
+    task = Task(data.X_train, data.y_train, labels.lesson.soft, data.X_val, data.y_val)
+    tuned = tune(task, spec, pace)
+    mistakes = {kind: tuned.mistakes(kind, spec.widths) for kind in KINDS}
+    decision = decide(mistakes, spec.widths, tolerance=spec.tolerance, seed=spec.seed)
+    held = _timed(pace, "test rows", lambda: hold_against_test(tuned, data))
+    return Plan(
+        spec=spec,
+        recommendation=recommend(decision, labels.warnings or [_no_reason(labels, decision)]),
+        decision=decision,
+        soft_labels=labels,
+        tuned=tuned,
+        held=held,
+        warnings=[*labels.warnings, *tuned.warnings, *_doubts(decision)],
+        pace=pace,
+        seconds=time.monotonic() - pace.started,
+    )
+
+
+def _load(source: Any, spec: PlanSpec) -> Dataset:
+    if not isinstance(source, Dataset):
+        names = ("positive", "pair", "noise", "flip", "target", "soft_columns", "soft_key", "seed")
+        return load(source, **{name: getattr(spec, name) for name in names})
+    fresh = PlanSpec()
+    for name in ("positive", "pair", "noise", "flip", "target", "soft_columns", "soft_key"):
+        if getattr(spec, name) != getattr(fresh, name):
+            wish = "goes with a source to be loaded; give it to `load` instead."
+            raise ArgumentError(name, getattr(spec, name), wish)
+    return source
+
+
+def _timed(pace: Pace, what: str, work: Any) -> Any:
+    began = time.monotonic()
+    result = work()
+    pace.note(what, time.monotonic() - began)
+    return result
+
+
+def _no_reason(labels: SoftLabels, decision: Decision) -> str:
+    """What to say where nothing is wrong with the soft labels and they do not help all the same."""
+    rows = len(labels.dataset.y_val)
+    gaps = [
+        decision.errors["hard"][i] - decision.errors["soft"][i] for i in range(len(decision.widths))
+    ]
+    return (
+        f"Nothing is wrong with the soft labels; {rows:,} validation rows are too few, or the "
+        f"difference too small, to tell (at equal width soft labels have {sum(gaps) / len(gaps):+.1%} "
+        "fewer mistakes on average)."
+    )
+
+
+def _doubts(decision: Decision) -> list[str]:
+    """What makes the least widths unsure."""
+    found = []
+    for kind in ("hard", "soft"):
+        least = decision.least[kind]
+        if least.width is None:
+            found.append(
+                f"No width up to {decision.widths[-1]} meets the target with {kind} labels: "
+                "try wider ones (--widths)."
+            )
+        elif least.width == decision.widths[0]:
+            found.append(
+                f"The narrowest width tried, {least.width}, already meets the target with {kind} "
+                "labels: try narrower ones (--widths), a smaller --tolerance or a harder task."
+            )
+    return found

@@ -1,0 +1,305 @@
+"""Students of every label kind and width, each with the step size that validation rows choose.
+
+Both label kinds get the same grid, seeds, steps and rows. Where the best step size stands at the
+edge of what was tried, the next one beyond is tried too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from softwidth._types import Array, Labels
+from softwidth.bank import Bank, measures, stacked_logits
+from softwidth.labels import Targets, make_targets
+from softwidth.network import Network
+from softwidth.pace import Pace, default_batch, default_epochs
+from softwidth.plan_spec import PlanSpec
+from softwidth.specs import Student
+from softwidth.tasks import split_rows
+from softwidth.training import train_bank
+
+KINDS = ("hard", "soft", "argmax")  # `argmax` tells softness from better labels
+STEP_SIZES = (0.3, 1.0, 3.0, 10.0)
+BEYOND = 10**0.5  # from one step size to the next one past the edge
+STEP_LIMITS = (0.01, 1000.0)
+TUNING_SEEDS = 3  # students per step size; the others are trained at the chosen one only
+EXTRA_STEPS = 1.5  # step sizes past the edge, on average: room left for them in the budget
+FEWEST_EPOCHS = 3  # before rows are left out instead
+USABLE = 0.8  # of the seconds left that are planned with; the rest is for evaluation and the page
+MOMENTUM, SCHEDULE = 0.9, "cosine"
+
+Combination = tuple[str, int]  # label kind and width
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What the students of a plan learn from, and the rows that choose between them."""
+
+    X: Array  # (N, D)
+    y: Labels
+    soft: Array  # (N, K)
+    X_val: Array
+    y_val: Labels
+
+    @property
+    def targets(self) -> dict[str, Targets]:
+        """What each label kind trains on."""
+        K = self.soft.shape[1]
+        return {kind: make_targets(kind, self.y, self.soft, n_classes=K) for kind in KINDS}
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One trained student."""
+
+    student: Student
+    network: Network
+    diverged: bool
+    mistakes: np.ndarray[Any, Any]  # (N_val,) bool
+    log_loss: float  # on validation rows, nats
+    curve: dict[str, Array]  # cross_entropy, kl, error by epoch
+
+    @property
+    def score(self) -> tuple[float, float]:
+        """Validation error, then log loss."""
+        return float(self.mistakes.mean()), self.log_loss
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How all students of a plan are trained."""
+
+    rows: int
+    epochs: int
+    batch_size: int
+
+
+@dataclass(eq=False)
+class Tuned:
+    """The students at their chosen step sizes, and what was tried on the way."""
+
+    setting: Setting
+    trials: dict[Combination, list[Trial]] = field(default_factory=dict)
+    scores: dict[Combination, dict[float, tuple[float, float]]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def step_size(self, combination: Combination) -> float:
+        """The step size of least validation error; log loss decides between equals."""
+        scores = self.scores[combination]
+        return min(scores, key=scores.__getitem__)
+
+    def mistakes(self, kind: str, widths: Sequence[int]) -> np.ndarray[Any, Any]:
+        """Validation mistakes of a label kind, shape (widths, seeds, N_val)."""
+        return np.stack([[t.mistakes for t in self.trials[kind, width]] for width in widths])
+
+
+def tune(task: Task, spec: PlanSpec, pace: Pace) -> Tuned:
+    """Train all label kinds and widths of a plan within what is left of the budget.
+
+    Parameters
+    ----------
+    task : Task
+    spec : PlanSpec
+    pace : Pace
+        Gets to know what was spent.
+
+    Returns
+    -------
+    Tuned
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C.
+    """
+    setting, warnings = _setting(task, spec, pace)
+    tuner = _Tuner(task, spec, pace, Tuned(setting, warnings=warnings))
+    tuner.try_steps({combination: list(tuner.grid) for combination in tuner.combinations})
+    while pending := tuner.past_the_edge():
+        tuner.try_steps(pending)
+    tuner.finish()
+    return tuner.tuned
+
+
+class _Tuner:
+    def __init__(self, task: Task, spec: PlanSpec, pace: Pace, tuned: Tuned) -> None:
+        self.spec, self.pace, self.tuned = spec, pace, tuned
+        self.task = _fewer_rows(task, tuned.setting.rows, spec.seed)
+        self.grid = _grid(spec)
+        self.first_seeds = range(min(TUNING_SEEDS, spec.seeds))
+        self.combinations = [(kind, width) for kind in KINDS for width in spec.widths]
+
+    def try_steps(self, pending: Mapping[Combination, list[float]]) -> None:
+        """Train the pending step sizes with the first seeds; keep the best students so far."""
+        students = [
+            Student(width, seed, kind, step_size)
+            for (kind, width), step_sizes in pending.items()
+            for step_size in step_sizes
+            for seed in self.first_seeds
+        ]
+        trials = self._train(students, "choosing step sizes")
+        for start in range(0, len(trials), len(self.first_seeds)):
+            self._keep_if_best(trials[start : start + len(self.first_seeds)])
+
+    def _keep_if_best(self, trials: list[Trial]) -> None:
+        student = trials[0].student
+        combination, step_size = (student.labels, student.width), student.step_size
+        error, loss = np.mean([trial.score for trial in trials], axis=0)
+        self.tuned.scores.setdefault(combination, {})[step_size] = (float(error), float(loss))
+        if self.tuned.step_size(combination) == step_size:
+            self.tuned.trials[combination] = trials
+
+    def past_the_edge(self) -> dict[Combination, list[float]]:
+        """The next step size of every combination whose best one stands at an edge."""
+        if self.spec.step_sizes is not None:
+            return {}
+        pending = {c: [beyond] for c in self.combinations if (beyond := self._beyond(c))}
+        neurons = sum(width for _, width in pending) * len(self.first_seeds)
+        later = self._neurons_to_finish()
+        if self.pace.needed(self._work(neurons + later)) > USABLE * self.pace.left:
+            self.tuned.warnings.append(
+                f"The budget ended the search for step sizes: {len(pending)} of "
+                f"{len(self.combinations)} curve points stand at the edge of what was tried."
+            )
+            return {}
+        return pending
+
+    def _beyond(self, combination: Combination) -> float | None:
+        tried = sorted(self.tuned.scores[combination])
+        best = self.tuned.step_size(combination)
+        beyond = {tried[0]: tried[0] / BEYOND, tried[-1]: tried[-1] * BEYOND}.get(best)
+        inside = beyond is not None and STEP_LIMITS[0] <= beyond <= STEP_LIMITS[1]
+        return beyond if inside else None
+
+    def _neurons_to_finish(self) -> int:
+        more = self.spec.seeds - len(self.first_seeds)
+        return more * sum(width for _, width in self.combinations)
+
+    def finish(self) -> None:
+        """Train the remaining seeds at the chosen step sizes."""
+        students = [
+            Student(width, seed, kind, self.tuned.step_size((kind, width)))
+            for kind, width in self.combinations
+            for seed in range(len(self.first_seeds), self.spec.seeds)
+        ]
+        for trial in self._train(students, "training the other seeds") if students else []:
+            self.tuned.trials[trial.student.labels, trial.student.width].append(trial)
+
+    def _train(self, students: list[Student], label: str) -> list[Trial]:
+        began = time.monotonic()
+        trials = train(self.task, students, self.tuned.setting, label)
+        work = self._work(sum(student.width for student in students))
+        self.pace.note(label, time.monotonic() - began, work)
+        return trials
+
+    def _work(self, neurons: int) -> float:
+        return float(neurons) * len(self.task.y) * self.tuned.setting.epochs
+
+
+def train(task: Task, students: list[Student], setting: Setting, label: str | None) -> list[Trial]:
+    """Train students of a plan and look at them on the validation rows."""
+    bank = train_bank(
+        task.X,
+        task.y,
+        task.targets,
+        students,
+        epochs=setting.epochs,
+        batch_size=setting.batch_size,
+        momentum=MOMENTUM,
+        schedule=SCHEDULE,
+        progress_label=label,
+    )
+    if bank.interrupted:
+        raise KeyboardInterrupt
+    return _trials(bank, task)
+
+
+def _trials(bank: Bank, task: Task, chunk: int = 64) -> list[Trial]:
+    curves = {m: bank.epoch_means(m).astype(np.float32) for m in ("cross_entropy", "kl", "error")}
+    trials = []
+    for start in range(0, len(bank), chunk):
+        members = range(start, min(start + chunk, len(bank)))
+        logits = stacked_logits([bank.networks[m] for m in members], task.X_val)
+        losses = measures(logits, task.y_val)["log_loss"]
+        wrong = predicted(logits) != task.y_val
+        for m, loss, mistakes in zip(members, losses, wrong, strict=True):
+            gone = bank.status[m] == "diverged" or not np.isfinite(loss)
+            trials.append(
+                Trial(
+                    bank.students[m],
+                    _own(bank.networks[m]),
+                    gone,
+                    mistakes | gone,  # a student that diverged knows nothing
+                    np.inf if gone else float(loss),
+                    {name: curve[m] for name, curve in curves.items()},
+                )
+            )
+    return trials
+
+
+def _own(network: Network) -> Network:
+    """The network with weights of its own: a bank's are views that keep all of it alive."""
+    return Network(
+        network.W.copy(), network.A.copy(), network.b.copy(), network.scale, network.bias
+    )
+
+
+def predicted(logits: Array) -> Labels:
+    """Class ids (S, N) from logits (S, N, C)."""
+    if logits.shape[-1] == 1:
+        return (logits[..., 0] > 0).astype(np.int64)
+    return logits.argmax(axis=-1)
+
+
+def _grid(spec: PlanSpec) -> tuple[float, ...]:
+    return spec.step_sizes or STEP_SIZES
+
+
+def _fewer_rows(task: Task, rows: int, seed: int) -> Task:
+    if rows == len(task.y):
+        return task
+    chosen, _ = split_rows(task.y, rows, seed=seed, name="budget")
+    return replace(task, X=task.X[chosen], y=task.y[chosen], soft=task.soft[chosen])
+
+
+def _setting(task: Task, spec: PlanSpec, pace: Pace) -> tuple[Setting, list[str]]:
+    """Epochs, and if need be rows, that fit into the budget, by the pace of a first epoch."""
+    N = len(task.y)
+    batch, wanted = default_batch(N), spec.epochs or default_epochs(N)
+    _measure(task, spec, pace, batch)
+    tuning_seeds = min(TUNING_SEEDS, spec.seeds)
+    extra = 0.0 if spec.step_sizes else EXTRA_STEPS
+    students = tuning_seeds * (len(_grid(spec)) + extra) + spec.seeds - tuning_seeds
+    work_of_epoch = students * sum(spec.widths) * len(KINDS) * N
+    epochs = int(pace.affordable(USABLE * pace.left) / work_of_epoch)
+    if epochs >= wanted:
+        return Setting(N, wanted, batch), []
+    if epochs >= FEWEST_EPOCHS:
+        told = f"The budget allows {epochs} of {wanted} epochs: widths may come out too large."
+        return Setting(N, epochs, batch), [told]
+    share = pace.affordable(USABLE * pace.left) / (FEWEST_EPOCHS * work_of_epoch)
+    rows = max(int(share * N), min(N, batch))
+    told = (
+        f"The budget allows {FEWEST_EPOCHS} epochs on {rows:,} of the {N:,} students' rows only: "
+        f"this is a rough answer; {spec.budget / share:,.0f} s would take all rows."
+    )
+    return Setting(rows, FEWEST_EPOCHS, batch), [told]
+
+
+def _measure(task: Task, spec: PlanSpec, pace: Pace, batch: int) -> None:
+    """Time an epoch of one student per label kind and width on some rows, once compiled."""
+    students = [Student(width, 0, kind) for kind in KINDS for width in spec.widths]
+    rows = min(len(task.y), 64 * batch)
+    few = _fewer_rows(task, rows, spec.seed)
+    began = time.monotonic()
+    train(few, students[:1], Setting(rows, 1, batch), None)
+    compiled = time.monotonic()
+    train(few, students, Setting(rows, 1, batch), None)
+    pace.note("compiling", compiled - began)
+    neurons = sum(student.width for student in students)
+    pace.note("measuring the pace", time.monotonic() - compiled, float(neurons) * rows)
