@@ -1,0 +1,53 @@
+"""Files that are whole or not there: written beside their place and renamed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from softwidth._checks import ArgumentError
+
+
+def check_directory(name: str, path: str | os.PathLike[str]) -> Path:
+    """`path`, once a directory can be made there; nothing is made yet.
+
+    Raises
+    ------
+    ArgumentError
+        If something else stands there or it may not be written to; `name` is the argument that
+        gave it.
+    """
+    directory = Path(path)
+    nearest = directory.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise ArgumentError(name, path, f"must be a directory, and {nearest} is a file.")
+    if not os.access(nearest, os.W_OK):
+        raise ArgumentError(name, path, f"must be a directory to write to: {nearest} is read-only.")
+    return directory
+
+
+def write_whole(name: str, path: str | os.PathLike[str], content: str | bytes) -> Path:
+    """Write `content` to `path`, which other readers see complete or not at all.
+
+    Raises
+    ------
+    ArgumentError
+        If it cannot be written; nothing is left behind.
+    """
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(data)
+        os.replace(beside, target)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ArgumentError(name, path, f"cannot be written: {_why(error)}.") from None
+    return target
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

@@ -1,0 +1,210 @@
+"""The command line: parse, call, print. Every command takes ``--json``; bad input exits with 2."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from softwidth._checks import SoftwidthError
+
+app = typer.Typer(
+    name="softwidth",
+    help="Soft labels or hard labels, and how many neurons? Measured on your data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(
+    no_args_is_help=True, help="Built-in data sets: what is here, and downloads."
+)
+app.add_typer(data_app, name="data")
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="digits, mnist, cifar10, or a .npz, .csv or .parquet file.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+Positive = Annotated[
+    str | None,
+    typer.Option(help="Classes that together are class 1, such as 1,3,5,7,9; the rest is class 0."),
+]
+Pair = Annotated[str | None, typer.Option(help="Keep only these two classes, such as 3,8.")]
+Target = Annotated[str | None, typer.Option(help="Label column of a table.")]
+SoftColumns = Annotated[
+    str | None, typer.Option(help="Soft-label columns of a table, such as a,b,c.")
+]
+SoftKey = Annotated[str, typer.Option(help="Name of the soft labels in an archive.")]
+Noise = Annotated[
+    float, typer.Option(help="Standard deviation of Gaussian noise on the inputs, before scaling.")
+]
+Flip = Annotated[float, typer.Option(help="Rate at which training labels are flipped.")]
+Seed = Annotated[int, typer.Option(help="Seed of splits, noise and flips.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(given, prog_name="softwidth", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except SoftwidthError as error:
+        return _refuse(str(error))
+    except typer.TyperException as error:
+        return _refuse(error.format_message()) if error.format_message() else 2
+    except (KeyboardInterrupt, typer.Abort):
+        print("softwidth: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        sys.stderr.close()
+        return 1
+
+
+def _refuse(message: str) -> int:
+    print(f"softwidth: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _items(text: str | None) -> list[str] | None:
+    return None if text is None else [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, allow_nan=False))
+
+
+@app.command()
+def plan(
+    source: Source = "digits",
+    *,
+    positive: Positive = None,
+    pair: Pair = None,
+    target: Target = None,
+    soft_columns: SoftColumns = None,
+    soft_key: SoftKey = "soft",
+    teacher: Annotated[
+        str | None, typer.Option(help="wide or kernel: who makes soft labels, if not the data.")
+    ] = None,
+    regime: Annotated[
+        str | None,
+        typer.Option(help="Rows the teacher learns from: in-sample, cross-fitted or larger-data."),
+    ] = None,
+    student_rows: Annotated[
+        int | None, typer.Option(help="Rows of the students; the teacher has all others.")
+    ] = None,
+    noise: Noise = 0.0,
+    flip: Flip = 0.0,
+    tolerance: Annotated[
+        float, typer.Option(help="How far above the best error is still good enough.")
+    ] = 0.01,
+    widths: Annotated[str, typer.Option(help="A range that doubles, or a list.")] = "2:128",
+    seeds: Annotated[int, typer.Option(help="Students per width and label kind.")] = 5,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the data; by default as many as it needs.")
+    ] = None,
+    budget: Annotated[float, typer.Option(help="Seconds that the plan may take.")] = 300.0,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="Directory for report.html and plan.json.")] = Path(
+        "softwidth-plan"
+    ),
+    json_: Json = False,
+) -> None:
+    """Least width with soft and with hard labels, and which labels to use."""
+    from softwidth._output import check_directory, write_whole
+    from softwidth.planner import plan as make_plan
+    from softwidth.report import write_page
+
+    directory = check_directory("out", out)
+    found = make_plan(
+        source,
+        positive=_items(positive),
+        pair=_items(pair),
+        target=target,
+        soft_columns=_items(soft_columns),
+        soft_key=soft_key,
+        teacher=teacher,
+        regime=regime,
+        student_rows=student_rows,
+        noise=noise,
+        flip=flip,
+        tolerance=tolerance,
+        widths=widths,
+        seeds=seeds,
+        epochs=epochs,
+        budget=budget,
+        seed=seed,
+    )
+    result = {"command": _command(), **found.as_dict()}
+    write_whole("out", directory / "plan.json", json.dumps(result, indent=1, allow_nan=False))
+    page = write_page(result, directory / "report.html")
+    if json_:
+        _print_json(result)
+    else:
+        from softwidth.plan_text import print_plan
+
+        print_plan(result, page)
+
+
+def _command() -> str:
+    return shlex.join(["softwidth", *sys.argv[1:]])
+
+
+@app.command()
+def report(
+    stored: Annotated[Path, typer.Argument(metavar="STORE", help="A plan.json.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    json_: Json = False,
+) -> None:
+    """Make the page of a stored plan again."""
+    from softwidth.report import read_stored, write_page
+
+    page = write_page(read_stored(stored), out)
+    if json_:
+        _print_json({"page": str(page)})
+    else:
+        print(page)
+
+
+@data_app.command("list")
+def data_list(json_: Json = False) -> None:
+    """Built-in data sets, and where each is on this machine."""
+    from softwidth.data import available
+
+    rows = available()
+    if json_:
+        _print_json({"data": rows})
+        return
+    for row in rows:
+        print(
+            f"{row['name']:8} {row['rows']:6,} rows  {row['features']:5,} features  {row['where']}"
+        )
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set of `data list`.")],
+    base_url: Annotated[
+        str | None, typer.Option(help="A mirror's directory; the checksum stays the same.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Download a data set into the user cache, checked by its sha256."""
+    from softwidth.fetch import fetch
+
+    path = fetch(name, base_url=base_url)
+    if json_:
+        _print_json({"name": name, "path": str(path)})
+    else:
+        print(path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,60 @@
+"""A plan on a terminal: the table of errors, least widths, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+KINDS = ("hard", "argmax", "soft")
+
+
+def print_plan(plan: Mapping[str, Any], page: Path) -> None:
+    """Print the content of ``plan.json`` to stdout for a person to read."""
+    console = Console()
+    console.print(_headline(plan))
+    console.print(_table(plan))
+    for warning in plan["warnings"]:
+        console.print(Text(f"Note: {warning}"))
+    console.print(Text(plan["recommendation"]["reason"]))
+    console.print(Text(_what_to_do(plan["recommendation"]), style="bold"))
+    console.print(Text(f"{page}", style="cyan"), soft_wrap=True)
+
+
+def _headline(plan: Mapping[str, Any]) -> Text:
+    data, labels = plan["data"], plan["labels"]
+    return Text(
+        f"{data['name']} ({' against '.join(data['classes'][:10])}): {data['students_rows']:,} "
+        f"students' rows, {data['validation_rows']:,} to choose by, {data['test_rows']:,} to test; "
+        f"soft labels: {labels['source']}, {labels['regime']}, "
+        f"mean |p - y| {labels['health']['distance']:.3f}"
+    )
+
+
+def _table(plan: Mapping[str, Any]) -> Table:
+    """Test error in % ± standard deviation over seeds; a star marks the least width."""
+    rows = {(row["labels"], row["width"]): row for row in plan["curve"]}
+    table = Table(
+        title="test error, % ± sd over seeds",
+        caption=f"* least width: validation error at most {100 * plan['target_error']:.2f} %",
+    )
+    for column in ("width", *KINDS):
+        table.add_column(column, justify="right")
+    for width in sorted({width for _, width in rows}):
+        cells = [_cell(rows[kind, width], plan[kind]["width"] == width) for kind in KINDS]
+        table.add_row(str(width), *cells)
+    return table
+
+
+def _cell(row: Mapping[str, Any], least: bool) -> str:
+    spread = "" if row["test_sd"] is None else f" ± {100 * row['test_sd']:.2f}"
+    return f"{100 * row['test_error']:.2f}{spread} {'*' if least else ' '}"
+
+
+def _what_to_do(recommendation: Mapping[str, Any]) -> str:
+    labels = {"soft": "soft labels", "hard": "hard labels", "either": "either kind of labels"}
+    return f"Use {labels[recommendation['labels']]}, width {recommendation['width']}."
