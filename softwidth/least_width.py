@@ -156,10 +156,9 @@ def decide(
     )
 
 
-def error_interval(mistakes: Array, *, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of one error over seeds and rows, from mistakes (seeds, N)."""
-    low, high = _interval(_draws(mistakes[None, None], seed)[:, 0, 0])
-    return float(low), float(high)
+def error_intervals(mistakes: Array, *, seed: int = 0) -> Array:
+    """95 % intervals (K, W, 2) over seeds and rows of errors, from mistakes (K, W, S, N)."""
+    return np.moveaxis(_interval(_draws(np.asarray(mistakes, np.float32), seed)), 0, -1)
 
 
 def monotone(errors: Array) -> Array:
@@ -201,10 +200,16 @@ def _draws(stacked: Array, seed: int) -> Array:
     for start in range(0, DRAWS, block):
         draws = slice(start, min(start + block, DRAWS))
         size = draws.stop - start
-        rows = rng.multinomial(N, np.full(N, 1 / N), size).astype(np.float32) / N
-        seeds = rng.multinomial(S, np.full(S, 1 / S), size) / S
+        rows = _resampled(rng, size, N).astype(np.float32)
+        seeds = _resampled(rng, size, S)
         means[draws] = np.einsum("bkws,bs->bkw", (rows @ by_row).reshape(size, K, W, S), seeds)
     return means
+
+
+def _resampled(rng: np.random.Generator, draws: int, n: int) -> Array:
+    """Weights (draws, n) of n things drawn with replacement, each row summing to 1."""
+    drawn = rng.integers(n, size=(draws, n)) + n * np.arange(draws)[:, None]
+    return np.bincount(drawn.ravel(), minlength=draws * n).reshape(draws, n) / n
 
 
 def _interval(draws: Array) -> Array:

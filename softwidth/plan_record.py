@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from softwidth import __version__
 from softwidth._types import Array, Dataset
 from softwidth.bank import measures, stacked_logits
 from softwidth.calibration import calibration_bins, expected_calibration_error
-from softwidth.least_width import LEVEL, Saving, error_interval
+from softwidth.least_width import LEVEL, Saving, error_intervals
 from softwidth.network import probabilities, size
 from softwidth.tuning import KINDS, Combination, Trial, Tuned, predicted
 
@@ -42,25 +43,31 @@ class Held:
     bins: dict[Combination, Array]
 
 
-def hold_against_test(tuned: Tuned, data: Dataset) -> Held:
+def hold_against_test(tuned: Tuned, data: Dataset, widths: Sequence[int]) -> Held:
     """Look at the test rows, once, with the students that validation rows have chosen."""
-    rows, bins = {}, {}
-    for combination, trials in tuned.trials.items():
+    rows, bins, wrong = {}, {}, []
+    for combination in itertools.product(KINDS, widths):
+        trials = tuned.trials[combination]
         logits = stacked_logits([trial.network for trial in trials], data.X_test)
-        P = probabilities(logits)  # (S, N, K)
-        wrong = predicted(logits) != data.y_test
-        means = {name: float(v.mean()) for name, v in measures(logits, data.y_test).items()}
-        rows[combination] = {
-            "test_error": means["error"],
-            "test_sd": float(wrong.mean(axis=1).std(ddof=1)) if len(trials) > 1 else None,
-            "test_interval": error_interval(wrong),
-            "log_loss": means["log_loss"],
-            "brier": means["brier"],
-            "ece": float(np.mean([expected_calibration_error(p, data.y_test) for p in P])),
-        }
-        y = np.tile(data.y_test, len(trials))
-        bins[combination] = calibration_bins(P.reshape(len(y), -1), y)
+        wrong.append(predicted(logits) != data.y_test)
+        rows[combination], bins[combination] = _looked_at(logits, data)
+    shape = (len(KINDS), len(widths), *wrong[0].shape)
+    intervals = error_intervals(np.reshape(wrong, shape)).reshape(-1, 2)
+    for row, mistakes, interval in zip(rows.values(), wrong, intervals, strict=True):
+        by_seed = mistakes.mean(axis=1)
+        row["test_sd"] = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
+        row["test_interval"] = interval
     return Held(rows, bins)
+
+
+def _looked_at(logits: Array, data: Dataset) -> tuple[dict[str, Any], Array]:
+    """Means over seeds of the measures, and the calibration bins of all seeds together."""
+    P = probabilities(logits)  # (S, N, K)
+    means = {name: float(v.mean()) for name, v in measures(logits, data.y_test).items()}
+    means["test_error"] = means.pop("error")
+    means["ece"] = float(np.mean([expected_calibration_error(p, data.y_test) for p in P]))
+    y = np.tile(data.y_test, len(P))
+    return means, calibration_bins(P.reshape(len(y), -1), y)
 
 
 def record(plan: Plan) -> dict[str, Any]:

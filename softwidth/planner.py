@@ -101,7 +101,7 @@ def plan(
     tuned = tune(task, spec, pace)
     mistakes = {kind: tuned.mistakes(kind, spec.widths) for kind in KINDS}
     decision = decide(mistakes, spec.widths, tolerance=spec.tolerance, seed=spec.seed)
-    held = _timed(pace, "test rows", lambda: hold_against_test(tuned, data))
+    held = _timed(pace, "test rows", lambda: hold_against_test(tuned, data, spec.widths))
     return Plan(
         spec=spec,
         recommendation=recommend(decision, labels.warnings or [_no_reason(labels, decision)]),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from softwidth._checks import ArgumentError, MemoryLimitError, check_choice
 from softwidth._types import Array, Labels
+from softwidth.bank import Bank
 from softwidth.kernels import limiting_kernel
 from softwidth.labels import one_hot
 from softwidth.network import Network
 from softwidth.specs import Student
+from softwidth.tasks import split_rows
 from softwidth.training import train_bank
 
 
@@ -29,18 +31,24 @@ class Teacher(Protocol):
 class WideTeacher:
     """A wide two-layer network trained on hard labels by mini-batches with momentum.
 
+    Its step size is chosen on rows set apart, from half decades, by least log loss.
+
     Parameters
     ----------
     width : int
         Neurons; the paper's teacher has 512.
     epochs : int or None
         ``None``: 10, and more where that is fewer than 3,000 steps.
-    batch_size, step_size, momentum : int, float, float
+    batch_size, momentum : int, float
         Its training, with a cosine schedule.
+    step_size : float or None
+        ``None``: what `tune` finds on the rows that it is fitted to.
     seed : int
     """
 
-    LEAST_STEPS, LEAST_EPOCHS = 3000, 10
+    LEAST_STEPS, LEAST_EPOCHS = 2000, 10
+    STEP_SIZES = (3.16, 10.0, 31.6, 100.0, 316.0)
+    TUNING_ROWS = 4000
 
     def __init__(
         self,
@@ -48,7 +56,7 @@ class WideTeacher:
         *,
         epochs: int | None = None,
         batch_size: int = 64,
-        step_size: float = 3.0,
+        step_size: float | None = None,
         momentum: float = 0.9,
         seed: int = 0,
     ) -> None:
@@ -57,24 +65,48 @@ class WideTeacher:
 
     def fit(self, X: Array, y: Labels) -> WideTeacher:
         """Train on rows and class ids ``0 .. K-1``."""
-        hard = one_hot(y, int(y.max()) + 1)
+        if self.step_size is None:
+            self.step_size = self.tune(X, y).step_size
+        bank = self._train(X, y, [float(self.step_size or 0)], "training the teacher")
+        self.network: Network = bank.networks[0]
+        return self
+
+    def tune(self, X: Array, y: Labels) -> WideTeacher:
+        """A copy with the best of `STEP_SIZES` on a part of at most `TUNING_ROWS` rows."""
+        part = np.arange(len(y)) if len(y) <= self.TUNING_ROWS else self._part(y, self.TUNING_ROWS)
+        judge = self._part(y[part], max(len(part) // 5, len(np.unique(y))))
+        learn = np.setdiff1d(np.arange(len(part)), judge)
+        bank = self._train(X[part][learn], y[part][learn], self.STEP_SIZES, "tuning the teacher")
+        losses = bank.evaluate(X[part][judge], y[part][judge])["log_loss"]
+        best = int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
+        return WideTeacher(
+            self.width,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            step_size=self.STEP_SIZES[best],
+            momentum=self.momentum,
+            seed=self.seed,
+        )
+
+    def _part(self, y: Labels, n: int) -> Labels:
+        return split_rows(y, n, seed=self.seed)[0]
+
+    def _train(self, X: Array, y: Labels, step_sizes: Sequence[float], label: str) -> Bank:
         few = -(-self.LEAST_STEPS * self.batch_size // len(y))
-        student = Student(self.width, seed=self.seed, step_size=self.step_size)
         bank = train_bank(
             X,
             y,
-            {"hard": hard},
-            [student],
+            {"hard": one_hot(y, int(y.max()) + 1)},
+            [Student(self.width, seed=self.seed, step_size=step_size) for step_size in step_sizes],
             epochs=self.epochs or max(self.LEAST_EPOCHS, few),
             batch_size=self.batch_size,
             momentum=self.momentum,
             schedule="cosine",
-            progress_label="training the teacher",
+            progress_label=label,
         )
         if bank.interrupted:
             raise KeyboardInterrupt
-        self.network: Network = bank.networks[0]
-        return self
+        return bank
 
     def predict_proba(self, X: Array) -> Array:
         """Class probabilities, shape (N, K)."""

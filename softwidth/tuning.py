@@ -1,7 +1,7 @@
 """Students of every label kind and width, each with the step size that validation rows choose.
 
-Both label kinds get the same grid, seeds, steps and rows. Where the best step size stands at the
-edge of what was tried, the next one beyond is tried too.
+All label kinds get the same seeds, steps, rows and rules: a coarse grid first, then the neighbours
+of the best step size until the best one has a worse neighbour, half a decade away, on either side.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from softwidth.tasks import split_rows
 from softwidth.training import train_bank
 
 KINDS = ("hard", "soft", "argmax")  # `argmax` tells softness from better labels
-STEP_SIZES = (0.3, 1.0, 3.0, 10.0)
-BEYOND = 10**0.5  # from one step size to the next one past the edge
-STEP_LIMITS = (0.01, 1000.0)
-TUNING_SEEDS = 3  # students per step size; the others are trained at the chosen one only
-EXTRA_STEPS = 1.5  # step sizes past the edge, on average: room left for them in the budget
+STEP_SIZES = (1.0, 10.0, 100.0)
+STEPS_PER_DECADE = 2
+STEP_LIMITS = (0.01, 10000.0)
+TUNING_SEEDS = 3  # fewer before epochs are
+EXTRA_STEPS = 3.0  # neighbours tried, on average: room left for them in the budget
 FEWEST_EPOCHS = 3  # before rows are left out instead
 USABLE = 0.8  # of the seconds left that are planned with; the rest is for evaluation and the page
 MOMENTUM, SCHEDULE = 0.9, "cosine"
@@ -77,6 +77,7 @@ class Setting:
     rows: int
     epochs: int
     batch_size: int
+    tuning_seeds: int  # students per step size; the other seeds are trained at the chosen one only
 
 
 @dataclass(eq=False)
@@ -120,7 +121,7 @@ def tune(task: Task, spec: PlanSpec, pace: Pace) -> Tuned:
     setting, warnings = _setting(task, spec, pace)
     tuner = _Tuner(task, spec, pace, Tuned(setting, warnings=warnings))
     tuner.try_steps({combination: list(tuner.grid) for combination in tuner.combinations})
-    while pending := tuner.past_the_edge():
+    while pending := tuner.neighbours():
         tuner.try_steps(pending)
     tuner.finish()
     return tuner.tuned
@@ -131,7 +132,7 @@ class _Tuner:
         self.spec, self.pace, self.tuned = spec, pace, tuned
         self.task = _fewer_rows(task, tuned.setting.rows, spec.seed)
         self.grid = _grid(spec)
-        self.first_seeds = range(min(TUNING_SEEDS, spec.seeds))
+        self.first_seeds = range(tuned.setting.tuning_seeds)
         self.combinations = [(kind, width) for kind in KINDS for width in spec.widths]
 
     def try_steps(self, pending: Mapping[Combination, list[float]]) -> None:
@@ -154,27 +155,25 @@ class _Tuner:
         if self.tuned.step_size(combination) == step_size:
             self.tuned.trials[combination] = trials
 
-    def past_the_edge(self) -> dict[Combination, list[float]]:
-        """The next step size of every combination whose best one stands at an edge."""
+    def neighbours(self) -> dict[Combination, list[float]]:
+        """Untried neighbours of the best step size of every combination."""
         if self.spec.step_sizes is not None:
             return {}
-        pending = {c: [beyond] for c in self.combinations if (beyond := self._beyond(c))}
-        neurons = sum(width for _, width in pending) * len(self.first_seeds)
-        later = self._neurons_to_finish()
-        if self.pace.needed(self._work(neurons + later)) > USABLE * self.pace.left:
+        pending = {c: steps for c in self.combinations if (steps := self._untried(c))}
+        neurons = sum(width * len(steps) for (_, width), steps in pending.items())
+        work = self._work(neurons * len(self.first_seeds) + self._neurons_to_finish())
+        if pending and self.pace.needed(work) > USABLE * self.pace.left:
             self.tuned.warnings.append(
                 f"The budget ended the search for step sizes: {len(pending)} of "
-                f"{len(self.combinations)} curve points stand at the edge of what was tried."
+                f"{len(self.combinations)} curve points have a neighbour that was not tried."
             )
             return {}
         return pending
 
-    def _beyond(self, combination: Combination) -> float | None:
-        tried = sorted(self.tuned.scores[combination])
-        best = self.tuned.step_size(combination)
-        beyond = {tried[0]: tried[0] / BEYOND, tried[-1]: tried[-1] * BEYOND}.get(best)
-        inside = beyond is not None and STEP_LIMITS[0] <= beyond <= STEP_LIMITS[1]
-        return beyond if inside else None
+    def _untried(self, combination: Combination) -> list[float]:
+        tried, best = self.tuned.scores[combination], self.tuned.step_size(combination)
+        near = [_next_step(best, -1), _next_step(best, 1)]
+        return [step for step in near if step not in tried and _allowed(step)]
 
     def _neurons_to_finish(self) -> int:
         more = self.spec.seeds - len(self.first_seeds)
@@ -256,6 +255,20 @@ def predicted(logits: Array) -> Labels:
     return logits.argmax(axis=-1)
 
 
+def _next_step(step_size: float, by: int) -> float:
+    """The step size `by` places further on the grid of whole fractions of a decade.
+
+    >>> _next_step(10.0, 1), _next_step(31.6, -1)
+    (31.6, 10.0)
+    """
+    place = round(STEPS_PER_DECADE * np.log10(step_size)) + by
+    return float(f"{10 ** (place / STEPS_PER_DECADE):.3g}")
+
+
+def _allowed(step_size: float) -> bool:
+    return STEP_LIMITS[0] <= step_size <= STEP_LIMITS[1]
+
+
 def _grid(spec: PlanSpec) -> tuple[float, ...]:
     return spec.step_sizes or STEP_SIZES
 
@@ -268,27 +281,32 @@ def _fewer_rows(task: Task, rows: int, seed: int) -> Task:
 
 
 def _setting(task: Task, spec: PlanSpec, pace: Pace) -> tuple[Setting, list[str]]:
-    """Epochs, and if need be rows, that fit into the budget, by the pace of a first epoch."""
+    """Tuning seeds, epochs and if need be rows that fit into the budget, in this order."""
     N = len(task.y)
     batch, wanted = default_batch(N), spec.epochs or default_epochs(N)
     _measure(task, spec, pace, batch)
-    tuning_seeds = min(TUNING_SEEDS, spec.seeds)
-    extra = 0.0 if spec.step_sizes else EXTRA_STEPS
-    students = tuning_seeds * (len(_grid(spec)) + extra) + spec.seeds - tuning_seeds
-    work_of_epoch = students * sum(spec.widths) * len(KINDS) * N
-    epochs = int(pace.affordable(USABLE * pace.left) / work_of_epoch)
-    if epochs >= wanted:
-        return Setting(N, wanted, batch), []
+    affordable = pace.affordable(USABLE * pace.left)  # rows x epochs x neurons
+    for tuning_seeds in range(min(TUNING_SEEDS, spec.seeds), 0, -1):
+        neurons = _neurons(spec, tuning_seeds)
+        if affordable >= neurons * N * wanted:
+            return Setting(N, wanted, batch, tuning_seeds), []
+    epochs = int(affordable / (neurons * N))
     if epochs >= FEWEST_EPOCHS:
         told = f"The budget allows {epochs} of {wanted} epochs: widths may come out too large."
-        return Setting(N, epochs, batch), [told]
-    share = pace.affordable(USABLE * pace.left) / (FEWEST_EPOCHS * work_of_epoch)
-    rows = max(int(share * N), min(N, batch))
+        return Setting(N, epochs, batch, 1), [told]
+    rows = max(int(affordable / (neurons * FEWEST_EPOCHS)), min(N, batch))
     told = (
-        f"The budget allows {FEWEST_EPOCHS} epochs on {rows:,} of the {N:,} students' rows only: "
-        f"this is a rough answer; {spec.budget / share:,.0f} s would take all rows."
+        f"The budget allows {FEWEST_EPOCHS} epochs on {rows:,} of the {N:,} students' rows only: a "
+        f"rough answer. About {spec.budget * N * wanted / (rows * FEWEST_EPOCHS):,.0f} s would do."
     )
-    return Setting(rows, FEWEST_EPOCHS, batch), [told]
+    return Setting(rows, FEWEST_EPOCHS, batch, 1), [told]
+
+
+def _neurons(spec: PlanSpec, tuning_seeds: int) -> float:
+    """Neurons of all students that will be trained, as far as one can tell."""
+    extra = 0.0 if spec.step_sizes else EXTRA_STEPS
+    students = tuning_seeds * (len(_grid(spec)) + extra) + spec.seeds - tuning_seeds
+    return students * sum(spec.widths) * len(KINDS)
 
 
 def _measure(task: Task, spec: PlanSpec, pace: Pace, batch: int) -> None:
@@ -297,9 +315,9 @@ def _measure(task: Task, spec: PlanSpec, pace: Pace, batch: int) -> None:
     rows = min(len(task.y), 64 * batch)
     few = _fewer_rows(task, rows, spec.seed)
     began = time.monotonic()
-    train(few, students[:1], Setting(rows, 1, batch), None)
+    train(few, students[:1], Setting(rows, 1, batch, 1), None)
     compiled = time.monotonic()
-    train(few, students, Setting(rows, 1, batch), None)
+    train(few, students, Setting(rows, 1, batch, 1), None)
     pace.note("compiling", compiled - began)
     neurons = sum(student.width for student in students)
     pace.note("measuring the pace", time.monotonic() - compiled, float(neurons) * rows)
