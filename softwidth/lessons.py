@@ -20,12 +20,19 @@ from softwidth._checks import (
     check_same_length,
 )
 from softwidth._types import Array, Labels
-from softwidth.calibration import accuracy, expected_calibration_error, log_loss, mean_distance
+from softwidth.calibration import (
+    accuracy,
+    calibration_bins,
+    expected_calibration_error,
+    log_loss,
+    mean_distance,
+)
 from softwidth.labels import as_probabilities, temper
 from softwidth.teachers import KernelTeacher, Teacher
 
 MEMORISED_GAP = 0.03  # accuracy on its own rows above that on held-out rows
-MEMORISED_DISTANCE = 0.03  # mean |p - y| on the students' rows below which little is soft
+MEMORISED_SHARE = 0.6  # mean |p - y| on its own rows as a share of that on held-out rows
+ALMOST_HARD = 0.03  # mean |p - y| on the students' rows below which little is soft
 MISCALIBRATED = 0.05  # expected calibration error
 
 
@@ -43,6 +50,8 @@ class Health:
         Of the soft labels' top class on the students' rows.
     distance : float
         Mean ``|p - y|`` on the students' rows.
+    held_out_distance : float or None
+        The same on validation rows.
     calibration_error : float or None
         Expected calibration error on validation rows.
     temperature : float
@@ -53,6 +62,7 @@ class Health:
     held_out_accuracy: float | None
     accuracy: float
     distance: float
+    held_out_distance: float | None
     calibration_error: float | None
     temperature: float = 1.0
 
@@ -63,15 +73,15 @@ class Health:
     def warnings(self, regime: str) -> list[str]:
         """What is wrong with these soft labels, in plain words with the cure."""
         found = []
-        gap = (self.train_accuracy or 0) - (self.held_out_accuracy or 1)
-        if regime == "in-sample" and self.distance < MEMORISED_DISTANCE and gap > MEMORISED_GAP:
+        if regime == "in-sample" and self._memorised():
             found.append(
-                f"The teacher has memorised its rows (accuracy {self.train_accuracy:.1%} there, "
-                f"{self.held_out_accuracy:.1%} on held-out rows, mean |p - y| = "
-                f"{self.distance:.3f}): its soft labels are hard labels. Cross-fit it "
-                "(--regime cross-fitted) or let it learn from other rows (--student-rows)."
+                f"The teacher has memorised its rows (accuracy {self.train_accuracy:.1%} there and "
+                f"{self.held_out_accuracy:.1%} on held-out rows, mean |p - y| {self.distance:.3f} "
+                f"there and {self.held_out_distance:.3f} on held-out rows): its soft labels repeat "
+                "the hard ones. Cross-fit it (--regime cross-fitted) or let it learn from other "
+                "rows (--student-rows)."
             )
-        elif self.distance < MEMORISED_DISTANCE:
+        elif self.distance < ALMOST_HARD:
             found.append(
                 f"The soft labels are almost hard (mean |p - y| = {self.distance:.3f}): "
                 "on data this clean there is little for softness to add."
@@ -84,6 +94,13 @@ class Health:
             )
         return found
 
+    def _memorised(self) -> bool:
+        """Far surer, and far more often right, on its own rows than on others."""
+        if self.train_accuracy is None or self.held_out_accuracy is None:
+            return False
+        surer = self.distance < MEMORISED_SHARE * (self.held_out_distance or 0)
+        return surer and self.train_accuracy - self.held_out_accuracy > MEMORISED_GAP
+
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
@@ -92,6 +109,7 @@ class Lesson:
     soft: Array  # (N, K)
     regime: str
     health: Health
+    calibration: Array | None = None  # (bins, 3) on validation rows, as `calibration_bins`
 
 
 REGIMES = ("in-sample", "cross-fitted", "larger data")
@@ -144,34 +162,43 @@ def teach(
     check_same_length("y", y, "X", len(X))
     check_same_length("y_val", y_val, "X_val", len(X_val))
     if others is not None:
-        teacher, regime, own = _fitted(make, *others), "larger data", others
-        soft = _proba(teacher, X, n_classes)
+        teachers, regime, own = [_fitted(make, *others)], "larger data", others
+        soft = _proba(teachers[0], X, n_classes)
     elif in_sample:
-        teacher, regime, own = _fitted(make, X, y), "in-sample", (X, y)
-        soft = _proba(teacher, X, n_classes)
+        teachers, regime, own = [_fitted(make, X, y)], "in-sample", (X, y)
+        soft = _proba(teachers[0], X, n_classes)
     else:
-        soft, teacher = cross_fit(make, X, y, folds=folds, n_classes=n_classes, seed=seed)
+        soft, teachers = cross_fit(make, X, y, folds=folds, n_classes=n_classes, seed=seed)
         regime, own = "cross-fitted", None
-    held_out = _proba(teacher, X_val, n_classes)
-    temperature = fit_temperature(held_out, y_val)
+    # Every fold's teacher answers for the validation rows on its own: averaged, they would be a
+    # better teacher than the one that made the students' labels.
+    held_out = np.concatenate([_proba(teacher, X_val, n_classes) for teacher in teachers])
+    y_held = np.tile(y_val, len(teachers))
+    temperature = fit_temperature(held_out, y_held)
     held_out, soft = temper(held_out, temperature), temper(soft, temperature)
+    on_own = None if own is None else accuracy(_proba(teachers[0], own[0], n_classes), own[1])
     health = Health(
-        train_accuracy=None
-        if own is None
-        else accuracy(_proba(teacher, own[0], n_classes), own[1]),
-        held_out_accuracy=accuracy(held_out, y_val),
+        train_accuracy=on_own,
+        held_out_accuracy=accuracy(held_out, y_held),
         accuracy=accuracy(soft, y),
         distance=mean_distance(soft, y),
-        calibration_error=expected_calibration_error(held_out, y_val),
+        held_out_distance=mean_distance(held_out, y_held),
+        calibration_error=expected_calibration_error(held_out, y_held),
         temperature=temperature,
     )
-    return Lesson(soft, regime, health)
+    return Lesson(soft, regime, health, calibration_bins(held_out, y_held))
 
 
 def cross_fit(
     make: Callable[[], Teacher], X: Array, y: Labels, *, folds: int, n_classes: int, seed: int = 0
-) -> tuple[Array, Teacher]:
-    """Out-of-fold probabilities (N, K), and the last fold's teacher."""
+) -> tuple[Array, list[Teacher]]:
+    """Out-of-fold probabilities (N, K), and the teacher of every fold.
+
+    Raises
+    ------
+    ArgumentError
+        If a class has fewer rows than there are folds.
+    """
     from sklearn.model_selection import StratifiedKFold
 
     check_integer("folds", folds, low=2)
@@ -180,11 +207,11 @@ def cross_fit(
         raise ArgumentError(
             "folds", folds, f"must not exceed the {fewest} rows of the rarest class."
         )
-    soft = np.empty((len(y), n_classes))
+    soft, teachers = np.empty((len(y), n_classes)), []
     for inside, outside in StratifiedKFold(folds, shuffle=True, random_state=seed).split(X, y):
-        teacher = _fitted(make, X[inside], y[inside])
-        soft[outside] = _proba(teacher, X[outside], n_classes)
-    return soft, teacher
+        teachers.append(_fitted(make, X[inside], y[inside]))
+        soft[outside] = _proba(teachers[-1], X[outside], n_classes)
+    return soft, teachers
 
 
 def _fitted(make: Callable[[], Teacher], X: Array, y: Labels) -> Teacher:

@@ -9,7 +9,12 @@ from typing import Any
 
 from softwidth._checks import ArgumentError
 from softwidth._types import Array, Dataset
-from softwidth.calibration import accuracy, expected_calibration_error, mean_distance
+from softwidth.calibration import (
+    accuracy,
+    calibration_bins,
+    expected_calibration_error,
+    mean_distance,
+)
 from softwidth.label_checks import Finding, check_soft_labels
 from softwidth.labels import as_probabilities
 from softwidth.lessons import Health, Lesson, teach
@@ -106,17 +111,17 @@ def _teacher_of(spec: PlanSpec, teacher: Any) -> tuple[Callable[[], Teacher], st
 
 
 def _from_file(dataset: Dataset) -> SoftLabels:
-    K, y = dataset.n_classes, dataset.y_train
+    K, y, y_val = dataset.n_classes, dataset.y_train, dataset.y_val
     P = as_probabilities(dataset.soft_train, n_classes=K)
     findings = check_soft_labels(y, dataset.soft_train, n_classes=K)
     held_out = None if dataset.soft_val is None else as_probabilities(dataset.soft_val, n_classes=K)
     health = Health(
         train_accuracy=None,
-        held_out_accuracy=None if held_out is None else accuracy(held_out, dataset.y_val),
+        held_out_accuracy=None if held_out is None else accuracy(held_out, y_val),
         accuracy=accuracy(P, y),
         distance=mean_distance(P, y),
-        calibration_error=None
-        if held_out is None
-        else expected_calibration_error(held_out, dataset.y_val),
+        held_out_distance=None if held_out is None else mean_distance(held_out, y_val),
+        calibration_error=None if held_out is None else expected_calibration_error(held_out, y_val),
     )
-    return SoftLabels(dataset, None, "file", Lesson(P, FROM_FILE, health), findings)
+    calibration = None if held_out is None else calibration_bins(held_out, y_val)
+    return SoftLabels(dataset, None, "file", Lesson(P, FROM_FILE, health, calibration), findings)

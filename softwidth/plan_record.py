@@ -192,9 +192,9 @@ def _mean_curves(trials: Sequence[Trial]) -> dict[str, Array]:
 
 
 def _calibration(plan: Plan) -> list[dict[str, Any]]:
-    """The teacher on the students' rows, and the students on the test rows."""
-    labels = plan.soft_labels
-    bins = {"teacher": calibration_bins(labels.lesson.soft, labels.dataset.y_train)}
+    """The teacher on the validation rows, and the students on the test rows."""
+    teacher = plan.soft_labels.lesson.calibration
+    bins = {} if teacher is None else {"teacher": teacher}
     for kind in ("hard", "soft"):
         bins[kind] = plan.held.bins[kind, _shown_width(plan, kind)]
     return [

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from softwidth._checks import ArgumentError
 from softwidth._types import Dataset
 from softwidth.advice import Recommendation, recommend
@@ -22,9 +24,6 @@ from softwidth.plan_labels import SoftLabels, soft_labels
 from softwidth.plan_record import Held, hold_against_test, record
 from softwidth.plan_spec import PlanSpec
 from softwidth.tuning import KINDS, Task, Tuned, tune
-
-CLEAN = 0.03  # mean |p - y| below which hard labels are almost soft already
-FEW_ROWS = 30  # held-out mistakes below which least widths cannot be told apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +103,7 @@ def plan(
     held = _timed(pace, "test rows", lambda: hold_against_test(tuned, data, spec.widths))
     return Plan(
         spec=spec,
-        recommendation=recommend(decision, labels.warnings or [_no_reason(labels, decision)]),
+        recommendation=recommend(decision, _why_not(labels, decision)),
         decision=decision,
         soft_labels=labels,
         tuned=tuned,
@@ -134,17 +133,26 @@ def _timed(pace: Pace, what: str, work: Any) -> Any:
     return result
 
 
-def _no_reason(labels: SoftLabels, decision: Decision) -> str:
-    """What to say where nothing is wrong with the soft labels and they do not help all the same."""
-    rows = len(labels.dataset.y_val)
-    gaps = [
-        decision.errors["hard"][i] - decision.errors["soft"][i] for i in range(len(decision.widths))
-    ]
-    return (
-        f"Nothing is wrong with the soft labels; {rows:,} validation rows are too few, or the "
-        f"difference too small, to tell (at equal width soft labels have {sum(gaps) / len(gaps):+.1%} "
-        "fewer mistakes on average)."
-    )
+def _why_not(labels: SoftLabels, decision: Decision) -> list[str]:
+    """Why soft labels do not help, as far as it can be seen."""
+    found = list(labels.warnings)
+    mistakes = 1 - labels.lesson.health.accuracy
+    best = float(decision.errors["hard"].min())
+    if mistakes > best:
+        found.append(
+            f"The soft labels' top class is wrong on {mistakes:.1%} of the students' rows, the best "
+            f"students of hard labels on {best:.1%} of held-out rows: a better teacher, or more "
+            "votes, is what to try."
+        )
+    if not found:
+        gain = float(np.mean(decision.errors["hard"] - decision.errors["soft"]))
+        found.append(
+            f"Nothing is wrong with the soft labels: at equal width they make {abs(gain):.1%} "
+            f"{'fewer' if gain > 0 else 'more'} mistakes on average, which "
+            f"{len(labels.dataset.y_val):,} validation rows are too few to tell from chance; more "
+            "validation rows or seeds (--seeds) narrow the intervals."
+        )
+    return found
 
 
 def _doubts(decision: Decision) -> list[str]:
