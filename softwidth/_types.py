@@ -41,6 +41,9 @@ class Dataset:
         What the data are called in tables and on pages.
     classes : tuple of str
         The K class names, in the order of the class ids.
+    draws : int
+        Validation and test rows come in runs of so many draws of the input noise on one row; a
+        resampling of rows must keep a run together.
     notes : tuple of str
         What a reader must know of how the data came to be (lossy images, flipped labels, ...).
     """
@@ -57,6 +60,7 @@ class Dataset:
     name: str = "data"
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    draws: int = 1
 
     @property
     def n_classes(self) -> int:

@@ -105,8 +105,9 @@ def decide(
 
     Parameters
     ----------
-    mistakes : mapping of str to ndarray of bool, shape (widths, seeds, N)
-        Per label kind: who is wrong where. All kinds share widths, seeds and rows.
+    mistakes : mapping of str to ndarray, shape (widths, seeds, N)
+        Per label kind: who is wrong where, or the share of a row's draws on which (`by_row`). All
+        kinds share widths, seeds and rows.
     widths : sequence of int
         Tried widths, rising.
     tolerance : float
@@ -154,6 +155,15 @@ def decide(
         least={kind: _least(of_kind, widths) for kind, of_kind in numbers.items()},
         _numbers=numbers,
     )
+
+
+def by_row(mistakes: Array, draws: int) -> Array:
+    """Share of mistakes of every row (..., N / draws) from mistakes (..., N) in runs of `draws`.
+
+    >>> by_row(np.array([True, False, True, True]), 2).tolist()
+    [0.5, 1.0]
+    """
+    return mistakes.reshape(*mistakes.shape[:-1], -1, draws).mean(axis=-1)
 
 
 def error_intervals(mistakes: Array, *, seed: int = 0) -> Array:

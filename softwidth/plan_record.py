@@ -15,7 +15,7 @@ from softwidth import __version__
 from softwidth._types import Array, Dataset
 from softwidth.bank import measures, stacked_logits
 from softwidth.calibration import calibration_bins, expected_calibration_error
-from softwidth.least_width import LEVEL, Saving, error_intervals
+from softwidth.least_width import LEVEL, Saving, by_row, error_intervals
 from softwidth.network import probabilities, size
 from softwidth.tuning import KINDS, Combination, Trial, Tuned, predicted
 
@@ -51,8 +51,8 @@ def hold_against_test(tuned: Tuned, data: Dataset, widths: Sequence[int]) -> Hel
         logits = stacked_logits([trial.network for trial in trials], data.X_test)
         wrong.append(predicted(logits) != data.y_test)
         rows[combination], bins[combination] = _looked_at(logits, data)
-    shape = (len(KINDS), len(widths), *wrong[0].shape)
-    intervals = error_intervals(np.reshape(wrong, shape)).reshape(-1, 2)
+    stacked = np.reshape(wrong, (len(KINDS), len(widths), *wrong[0].shape))
+    intervals = error_intervals(by_row(stacked, data.draws)).reshape(-1, 2)
     for row, mistakes, interval in zip(rows.values(), wrong, intervals, strict=True):
         by_seed = mistakes.mean(axis=1)
         row["test_sd"] = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
@@ -83,8 +83,9 @@ def record(plan: Plan) -> dict[str, Any]:
                 "classes": data.classes,
                 "students_rows": plan.tuned.setting.rows,
                 "teacher_rows": labels.teacher_rows,
-                "validation_rows": len(data.y_val),
-                "test_rows": len(data.y_test),
+                "validation_rows": len(data.y_val) // data.draws,
+                "test_rows": len(data.y_test) // data.draws,
+                "draws": data.draws,
                 "n_features": data.n_features,
                 "noise": spec.noise,
                 "notes": data.notes,
