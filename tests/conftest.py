@@ -1,0 +1,34 @@
+"""What tests may lack on a machine: real data and a browser. Skipped with a reason, never in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+def lacking(reason: str) -> None:
+    """Skip for this reason, or fail where ``SOFTWIDTH_SKIP=none`` says that nothing may be."""
+    if os.environ.get("SOFTWIDTH_SKIP") == "none":
+        pytest.fail(f"must run here: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The directory of the real data sets."""
+    directory = os.environ.get("SOFTWIDTH_DATA")
+    if not directory or not Path(directory, "mnist.npz").is_file():
+        lacking("SOFTWIDTH_DATA names no directory with the real data")
+    return Path(str(directory))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a headless Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        lacking("chromium is not installed")
+    return str(found)
