@@ -6,6 +6,7 @@ come from is part of every result: `Lesson.regime` says it and `Lesson.health` m
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -161,6 +162,7 @@ def teach(
     )
     check_same_length("y", y, "X", len(X))
     check_same_length("y_val", y_val, "X_val", len(X_val))
+    make = _tuned(make, *(others or (X, y)))
     if others is not None:
         teachers, regime, own = [_fitted(make, *others)], "larger data", others
         soft = _proba(teachers[0], X, n_classes)
@@ -212,6 +214,15 @@ def cross_fit(
         teachers.append(_fitted(make, X[inside], y[inside]))
         soft[outside] = _proba(teachers[-1], X[outside], n_classes)
     return soft, teachers
+
+
+def _tuned(make: Callable[[], Teacher], X: Array, y: Labels) -> Callable[[], Teacher]:
+    """`make`, with settings chosen on these rows, once for all folds, where a teacher can `tune`."""
+    untuned = make()
+    if not hasattr(untuned, "tune"):
+        return make
+    tuned = untuned.tune(X, y)
+    return lambda: copy.deepcopy(tuned)
 
 
 def _fitted(make: Callable[[], Teacher], X: Array, y: Labels) -> Teacher:

@@ -65,9 +65,8 @@ class WideTeacher:
 
     def fit(self, X: Array, y: Labels) -> WideTeacher:
         """Train on rows and class ids ``0 .. K-1``."""
-        if self.step_size is None:
-            self.step_size = self.tune(X, y).step_size
-        bank = self._train(X, y, [float(self.step_size or 0)], "training the teacher")
+        step_size = self.step_size or self.tune(X, y).step_size or 0.0
+        bank = self._train(X, y, [step_size], "training the teacher")
         self.network: Network = bank.networks[0]
         return self
 

@@ -1,0 +1,164 @@
+"""The command line as a user meets it: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from softwidth import cli
+from softwidth._output import write_whole
+
+QUICK = ["--widths", "2,8", "--seeds", "2", "--epochs", "8"]
+
+
+def run(*arguments, **environment):
+    """The installed command, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "softwidth.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def one_line(capsys, *arguments):
+    """The single line on stderr of a call that must exit with 2 and print nothing else."""
+    assert cli.main([str(argument) for argument in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("softwidth: ")
+    return err
+
+
+@pytest.fixture(scope="module")
+def votes_csv(tmp_path_factory):
+    """Features, a label column and three vote columns, as an annotation tool exports them."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 5))
+    logits = 2 * X[:, :3]
+    P = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    votes = np.array([rng.multinomial(5, p) for p in P])
+    labels = np.array(["a", "b", "c"])[votes.argmax(axis=1)]
+    path = tmp_path_factory.mktemp("data") / "my.csv"
+    with open(path, "w") as file:
+        file.write("x0,x1,x2,x3,x4,target,a,b,c\n")
+        for x, label, vote in zip(X, labels, votes, strict=True):
+            file.write(",".join([*map(str, x), label, *map(str, vote)]) + "\n")
+    return path
+
+
+def test_plan_writes_page_and_json_and_prints_one_object(votes_csv, tmp_path):
+    out = tmp_path / "deep" / "out"
+    done = run(
+        "plan", votes_csv, "--target", "target", "--soft-columns", "c,a,b", *QUICK,
+        "--out", out, "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert printed == json.loads((out / "plan.json").read_text())
+    assert printed["data"]["classes"] == ["a", "b", "c"]
+    assert printed["labels"]["health"]["accuracy"] > 0.9  # columns were matched by name
+    assert "<html" in (out / "report.html").read_text()
+    assert sorted(path.name for path in out.iterdir()) == ["plan.json", "report.html"]
+
+
+def test_plan_for_a_person(votes_csv, tmp_path, capsys):
+    arguments = ["plan", str(votes_csv), "--target", "target", "--soft-columns", "a,b,c", *QUICK]
+    assert cli.main([*arguments, "--out", str(tmp_path)]) == 0
+    out, _ = capsys.readouterr()
+    assert "test error" in out
+    assert "Use " in out
+    assert str(tmp_path / "report.html") in out.replace("\n", "")
+
+
+def test_report_remakes_the_page(votes_csv, tmp_path, capsys):
+    arguments = ["plan", str(votes_csv), "--target", "target", "--soft-columns", "a,b,c", *QUICK]
+    assert cli.main([*arguments, "--out", str(tmp_path)]) == 0
+    page = tmp_path / "again.html"
+    assert cli.main(["report", str(tmp_path / "plan.json"), "--out", str(page)]) == 0
+    assert page.read_bytes() == (tmp_path / "report.html").read_bytes()
+
+
+def test_report_of_what_is_no_plan(tmp_path, capsys):
+    for content in ("", "[]", "{}", '{"curve": 1}', "\x00\xff", '{"a": ' + "[" * 10**5):
+        path = tmp_path / "plan.json"
+        path.write_text(content)
+        one_line(capsys, "report", path, "--out", tmp_path / "page.html")
+    one_line(capsys, "report", tmp_path / "absent.json", "--out", tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["plan", "digitz"], "did you mean 'digits'"),
+        (["plan", "digits", "--nois", "1"], "--noise"),
+        (["plan", "digits", "--noise", "much"], "--noise"),
+        (["plan", "digits", "--widths", "7"], "must be even"),
+        (["plan", "digits", "--positive", "12"], "`positive`"),
+        (["plan", "digits", "--positive", "1", "--pair", "1,2"], "choose one task"),
+        (["plan", "digits", "--seeds", "0"], "`seeds`"),
+        (["plan", "digits", "--teacher", "wied"], "did you mean 'wide'"),
+        (["plan", "digits", "two"], "unexpected"),
+        (["plan", "absent.npz"], "no file"),
+        (["plam"], "plan"),
+        (["data", "fetch", "minst"], "did you mean 'mnist'"),
+        (["data", "fetch", "../../etc/passwd"], "unknown"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(arguments, says, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert says in one_line(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_that_cannot_be_written_is_found_before_the_work(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    began = time.monotonic()
+    assert "`out`" in one_line(capsys, "plan", "digits", "--out", tmp_path / "file" / "deeper")
+    assert time.monotonic() - began < 2
+
+
+def test_json_keeps_stdout_clean(tmp_path):
+    done = run("data", "list", "--json", SOFTWIDTH_DATA=str(tmp_path))
+    assert {row["name"] for row in json.loads(done.stdout)["data"]} == {
+        "digits",
+        "mnist",
+        "cifar10",
+    }
+    assert done.stderr == ""
+
+
+def test_help_is_quick_and_names_the_commands():
+    began = time.monotonic()
+    done = run("--help")
+    assert done.returncode == 0
+    for command in ("plan", "report", "data"):
+        assert command in done.stdout
+    assert time.monotonic() - began < 5  # a machine that is busy; benchmarks measure the second
+    heavy = "import softwidth.cli, sys; print([m for m in ('numba', 'scipy', 'sklearn', 'pandas', "
+    heavy += "'altair', 'torch') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_whole_files_or_none(tmp_path, monkeypatch):
+    path = write_whole("out", tmp_path / "new" / "a.txt", "first")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(ValueError, match="no space left"):
+        write_whole("out", path, "second")
+    assert path.read_text() == "first"
+    assert list(path.parent.iterdir()) == [path]
