@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -31,18 +32,20 @@ class Teacher(Protocol):
 class WideTeacher:
     """A wide two-layer network trained on hard labels by mini-batches with momentum.
 
-    Its step size is chosen on rows set apart, from half decades, by least log loss.
-
     Parameters
     ----------
     width : int
         Neurons; the paper's teacher has 512.
     epochs : int or None
-        ``None``: 10, and more where that is fewer than 3,000 steps.
-    batch_size, momentum : int, float
-        Its training, with a cosine schedule.
+        ``None``: 10, and more where that is fewer than `LEAST_STEPS` steps.
+    batch_size : int or None
+        ``None``: 128 from 4,000 rows on, otherwise 64.
     step_size : float or None
         ``None``: what `tune` finds on the rows that it is fitted to.
+    momentum : float
+        With a cosine schedule.
+    seconds : float or None
+        How long a fit may take: fewer epochs where that is too short, but at least two.
     seed : int
     """
 
@@ -55,50 +58,66 @@ class WideTeacher:
         width: int = 512,
         *,
         epochs: int | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         step_size: float | None = None,
         momentum: float = 0.9,
+        seconds: float | None = None,
         seed: int = 0,
     ) -> None:
         self.width, self.epochs, self.batch_size = width, epochs, batch_size
-        self.step_size, self.momentum, self.seed = step_size, momentum, seed
+        self.step_size, self.momentum = step_size, momentum
+        self.seconds, self.seed = seconds, seed
+        self.rate: float | None = None  # rows x epochs a second, once tuned
 
     def fit(self, X: Array, y: Labels) -> WideTeacher:
         """Train on rows and class ids ``0 .. K-1``."""
-        step_size = self.step_size or self.tune(X, y).step_size or 0.0
-        bank = self._train(X, y, [step_size], "training the teacher")
+        tuned = self if self.step_size else self.tune(X, y)
+        bank = tuned._train(X, y, [tuned.step_size or 0], tuned._epochs(y), "training the teacher")
         self.network: Network = bank.networks[0]
         return self
 
     def tune(self, X: Array, y: Labels) -> WideTeacher:
-        """A copy with the best of `STEP_SIZES` on a part of at most `TUNING_ROWS` rows."""
+        """A copy with the step size of least log loss on rows set apart, and its rate of work.
+
+        On at most `TUNING_ROWS` rows and for at most twice the least epochs: enough to tell half
+        decades apart.
+        """
         part = np.arange(len(y)) if len(y) <= self.TUNING_ROWS else self._part(y, self.TUNING_ROWS)
         judge = self._part(y[part], max(len(part) // 5, len(np.unique(y))))
         learn = np.setdiff1d(np.arange(len(part)), judge)
-        bank = self._train(X[part][learn], y[part][learn], self.STEP_SIZES, "tuning the teacher")
+        own = y[part][learn]
+        few = len(y) <= self.TUNING_ROWS
+        epochs = self._epochs(own) if few else min(self._epochs(own), 2 * self.LEAST_EPOCHS)
+        bank = self._train(X[part][learn], own, self.STEP_SIZES, epochs, "tuning the teacher")
         losses = bank.evaluate(X[part][judge], y[part][judge])["log_loss"]
         best = int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
-        return WideTeacher(
-            self.width,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            step_size=self.STEP_SIZES[best],
-            momentum=self.momentum,
-            seed=self.seed,
-        )
+        tuned = copy.copy(self)
+        tuned.step_size = self.STEP_SIZES[best]
+        tuned.rate = len(own) * epochs * len(self.STEP_SIZES) / bank.seconds
+        return tuned
 
     def _part(self, y: Labels, n: int) -> Labels:
         return split_rows(y, n, seed=self.seed)[0]
 
-    def _train(self, X: Array, y: Labels, step_sizes: Sequence[float], label: str) -> Bank:
-        few = -(-self.LEAST_STEPS * self.batch_size // len(y))
+    def _batch(self, y: Labels) -> int:
+        return self.batch_size or (64 if len(y) < 4000 else 128)
+
+    def _epochs(self, y: Labels) -> int:
+        wanted = max(self.LEAST_EPOCHS, -(-self.LEAST_STEPS * self._batch(y) // len(y)))
+        if self.rate and self.seconds:
+            wanted = min(wanted, max(2, int(self.seconds * self.rate / len(y))))
+        return self.epochs or wanted
+
+    def _train(
+        self, X: Array, y: Labels, step_sizes: Sequence[float], epochs: int, label: str
+    ) -> Bank:
         bank = train_bank(
             X,
             y,
             {"hard": one_hot(y, int(y.max()) + 1)},
             [Student(self.width, seed=self.seed, step_size=step_size) for step_size in step_sizes],
-            epochs=self.epochs or max(self.LEAST_EPOCHS, few),
-            batch_size=self.batch_size,
+            epochs=epochs,
+            batch_size=self._batch(y),
             momentum=self.momentum,
             schedule="cosine",
             progress_label=label,
@@ -172,6 +191,9 @@ def _columns(scores: Array) -> Array:
 TEACHERS: dict[str, Callable[[], Teacher]] = {"wide": WideTeacher, "kernel": KernelTeacher}
 
 
-def make_teacher(name: str) -> Teacher:
-    """The built-in teacher called `name`, untrained."""
-    return TEACHERS[check_choice("teacher", name, TEACHERS)]()
+def make_teacher(name: str, *, seconds: float | None = None) -> Teacher:
+    """The built-in teacher called `name`, untrained; `seconds` that a fit may take where it can tell."""
+    teacher = TEACHERS[check_choice("teacher", name, TEACHERS)]()
+    if isinstance(teacher, WideTeacher):
+        teacher.seconds = seconds
+    return teacher

@@ -30,6 +30,7 @@ STEP_LIMITS = (0.01, 10000.0)
 TUNING_SEEDS = 3  # fewer before epochs are
 EXTRA_STEPS = 3.0  # neighbours tried, on average: room left for them in the budget
 FEWEST_EPOCHS = 3  # before rows are left out instead
+FEWEST_ROWS = 1000  # whatever the budget: fewer would say nothing
 USABLE = 0.8  # of the seconds left that are planned with; the rest is for evaluation and the page
 MOMENTUM, SCHEDULE = 0.9, "cosine"
 
@@ -294,10 +295,11 @@ def _setting(task: Task, spec: PlanSpec, pace: Pace) -> tuple[Setting, list[str]
     if epochs >= FEWEST_EPOCHS:
         told = f"The budget allows {epochs} of {wanted} epochs: widths may come out too large."
         return Setting(N, epochs, batch, 1), [told]
-    rows = max(int(affordable / (neurons * FEWEST_EPOCHS)), min(N, batch))
+    rows = min(N, max(int(affordable / (neurons * FEWEST_EPOCHS)), FEWEST_ROWS))
+    needed = pace.needed(_neurons(spec, 1) * N * wanted) / USABLE + spec.budget - pace.left
     told = (
         f"The budget allows {FEWEST_EPOCHS} epochs on {rows:,} of the {N:,} students' rows only: a "
-        f"rough answer. About {spec.budget * N * wanted / (rows * FEWEST_EPOCHS):,.0f} s would do."
+        f"rough answer; --budget {needed:.0f} would do."
     )
     return Setting(rows, FEWEST_EPOCHS, batch, 1), [told]
 
@@ -310,8 +312,8 @@ def _neurons(spec: PlanSpec, tuning_seeds: int) -> float:
 
 
 def _measure(task: Task, spec: PlanSpec, pace: Pace, batch: int) -> None:
-    """Time an epoch of one student per label kind and width on some rows, once compiled."""
-    students = [Student(width, 0, kind) for kind in KINDS for width in spec.widths]
+    """Time an epoch of a bank like those to come on some rows, once compiled."""
+    students = [Student(w, s, kind) for kind in KINDS for w in spec.widths for s in range(3)]
     rows = min(len(task.y), 64 * batch)
     few = _fewer_rows(task, rows, spec.seed)
     began = time.monotonic()
