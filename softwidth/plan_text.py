@@ -18,9 +18,11 @@ def print_plan(plan: Mapping[str, Any], page: Path) -> None:
     console = Console()
     console.print(_headline(plan))
     console.print(_table(plan))
+    reason = plan["recommendation"]["reason"]
     for warning in plan["warnings"]:
-        console.print(Text(f"Note: {warning}"))
-    console.print(Text(plan["recommendation"]["reason"]))
+        if warning not in reason:
+            console.print(Text(f"Note: {warning}"))
+    console.print(Text(reason))
     console.print(Text(_what_to_do(plan["recommendation"]), style="bold"))
     console.print(Text(f"{page}", style="cyan"), soft_wrap=True)
 
