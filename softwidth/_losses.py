@@ -31,7 +31,11 @@ def exp_nonpositive(x: float) -> float:
 @overload(exp_nonpositive, inline="always")
 def _exp_for_dtype(x):  # type: ignore[no-untyped-def]
     if x != types.float32:
-        return np.exp
+
+        def library(x):  # type: ignore[no-untyped-def]
+            return np.exp(x)
+
+        return library
 
     # exp(x) = 2**k exp(r), |r| <= ln(2)/2; ln 2 in two parts, the first exact in float32 times k.
     inverse_ln2 = np.float32(1 / np.log(2))
