@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sized
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def rows_text(rows: Iterable[int], most: int = 5) -> str:
 def check_choice(name: str, value: str, options: Iterable[str]) -> str:
     """`value` if it is one of `options`; the error names the nearest option."""
     options = list(options)
-    if value in options:
+    if isinstance(value, str) and value in options:
         return value
     near = difflib.get_close_matches(str(value), options, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? Choices" if near else "choices"
@@ -84,7 +85,7 @@ def check_choice(name: str, value: str, options: Iterable[str]) -> str:
 
 def check_number(
     name: str,
-    value: float,
+    value: Any,
     *,
     low: float = -np.inf,
     high: float = np.inf,
@@ -95,8 +96,8 @@ def check_number(
     wish = f"must be a number {'above' if open_low else 'of at least'} {low:g}"
     wish += f" and at most {high:g}." if np.isfinite(high) else "."
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = float(value) if isinstance(value, Real) else np.nan
+    except OverflowError:  # a whole number beyond the floating-point numbers
         raise ArgumentError(name, value, wish) from None
     too_low = number <= low if open_low else number < low
     infinite = np.isinf(number) and not allow_inf
@@ -112,6 +113,13 @@ def check_integer(name: str, value: int, *, low: int = 0) -> int:
     return int(value)
 
 
+def check_flag(name: str, value: Any) -> bool:
+    """`value` as True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(name, value, "must be True or False.")
+    return bool(value)
+
+
 def check_width(name: str, width: int, *, paired: bool) -> int:
     """A width: positive, and even where the initialisation pairs the neurons."""
     width = check_integer(name, width, low=1)
@@ -124,7 +132,10 @@ def check_width(name: str, width: int, *, paired: bool) -> int:
 
 def check_numeric(name: str, values: Any) -> np.ndarray[Any, Any]:
     """`values` as a numeric array; objects, strings and complex numbers are refused."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # numpy's word for rows of unequal length
+        raise ArgumentError(name, values, "must hold numbers, every row as many.") from None
     if array.dtype.kind not in "fiub":
         raise ArgumentError(
             name, array, f"must hold real numbers, not entries of type {array.dtype}."
@@ -134,7 +145,9 @@ def check_numeric(name: str, values: Any) -> np.ndarray[Any, Any]:
 
 def check_finite(name: str, array: Array) -> Array:
     """`array`, once no entry is NaN or infinite; the error names the rows."""
-    if not np.isfinite(array.sum(dtype=np.float64)):  # one pass, no mask, unless something is off
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum(dtype=np.float64)  # one pass, no mask, unless something is off
+    if not np.isfinite(total):
         bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
         if len(bad):
             raise ArgumentError(
@@ -150,7 +163,8 @@ def check_matrix(name: str, X: Any, *, dtype: Any = np.float32) -> Array:
         raise ArgumentError(
             name, array, "must be a matrix (rows are samples) with at least one row and column."
         )
-    return check_finite(name, np.ascontiguousarray(array, dtype=dtype))
+    with np.errstate(over="ignore"):  # an entry too large for `dtype` becomes infinite
+        return check_finite(name, np.ascontiguousarray(array, dtype=dtype))
 
 
 def check_same_length(name: str, array: Sized, other: str, n: int) -> None:
@@ -166,7 +180,8 @@ def check_class_ids(name: str, y: Any, *, n_classes: int) -> Labels:
     array = check_numeric(name, y)
     if array.ndim != 1 or len(array) == 0:
         raise ArgumentError(name, array, "must be a non-empty vector of class ids.")
-    ids = array.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # NaN and infinity: refused below
+        ids = array.astype(np.int64)
     bad = np.flatnonzero((ids != array) | (ids < 0) | (ids >= n_classes))
     if len(bad):
         raise ArgumentError(

@@ -41,6 +41,7 @@ class Share(NamedTuple):
     first: np.ndarray[Any, Any]  # (S,) a student's first neuron
     width: np.ndarray[Any, Any]  # (S,)
     kind: np.ndarray[Any, Any]  # (S,) which targets
+    paired: np.ndarray[Any, Any]  # (S,) whether neurons start as twins, side by side
     step_size: Array  # (S,)
     ball: Array  # (S,) radius / sqrt(width), inf for none
     status: np.ndarray[Any, Any]  # (S,) TRAINING, CONVERGED or DIVERGED
@@ -80,7 +81,10 @@ class Course(NamedTuple):
 
 @njit(nogil=True, cache=True, fastmath=REORDER, error_model="numpy")
 def student_logits(H, c0, c1, A, scale, b, F) -> None:  # type: ignore[no-untyped-def]
-    """``F[k, i] = b_k + scale sum_r A[r, k] max(0, H[r, c0 + i])`` for one student."""
+    """``F[k, i] = b_k + scale sum_r A[r, k] max(0, H[r, c0 + i])`` for one student.
+
+    Written so that NaN passes: weights that overflowed must show in the loss, not vanish from it.
+    """
     w = c1 - c0
     for k in range(A.shape[1]):
         logits = F[k, :w]
@@ -89,7 +93,7 @@ def student_logits(H, c0, c1, A, scale, b, F) -> None:  # type: ignore[no-untype
             a = A[r, k]
             h = H[r, c0:c1]
             for i in range(w):
-                logits[i] += a * (h[i] if h[i] > 0 else 0)
+                logits[i] += a * (0 if h[i] < 0 else h[i])
         for i in range(w):
             logits[i] = scale * logits[i] + b[k]
 
@@ -129,6 +133,26 @@ def add_output_step(H, c0, c1, scale, F, A_step) -> None:  # type: ignore[no-unt
             A_step[r, k] += scale * total
 
 
+@njit(nogil=True, cache=True, fastmath=REORDER, error_model="numpy")
+def add_bias_step(F, b_step) -> None:  # type: ignore[no-untyped-def]
+    """Add this piece to the gradient step of the output biases."""
+    for k in range(F.shape[0]):
+        for i in range(F.shape[1]):
+            b_step[k] += F[k, i]
+
+
+@njit(nogil=True, cache=True)
+def equal_twins(H, n) -> None:  # type: ignore[no-untyped-def]
+    """Give twins, which start with the same weights, the same activations to the last bit.
+
+    BLAS does not: at the edges of its blocks it adds in another order, and 1 bank of 10 then had
+    a start that was not 0 exactly.
+    """
+    for r in range(0, H.shape[0], 2):
+        for i in range(n):
+            H[r + 1, i] = H[r, i]
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def head(share, buffers, T, y, offset, n, rows, factor, course, step) -> None:  # type: ignore[no-untyped-def]
     """Losses of all students on one block; ``buffers.H`` becomes the gradient step.
@@ -145,6 +169,8 @@ def head(share, buffers, T, y, offset, n, rows, factor, course, step) -> None:  
                 clear(H[r, :n])
             continue
         h, A = H[first:last], share.A[first:last]
+        if step == 0 and share.paired[s]:
+            equal_twins(h, n)
         scale = share.scale[s]
         gain = F.dtype.type(share.step_size[s] * factor / rows)
         for c0 in range(0, n, CHUNK):
@@ -162,9 +188,7 @@ def head(share, buffers, T, y, offset, n, rows, factor, course, step) -> None:  
             if course.train_output:
                 add_output_step(h, c0, c1, scale, F, share.A_step[first:last])
             if course.bias:
-                for k in range(F.shape[0]):
-                    for i in range(c1 - c0):
-                        share.b_step[s, k] += F[k, i]
+                add_bias_step(piece, share.b_step[s])
             student_gradient(h, c0, c1, A, scale, F, buffers.g)
 
 
@@ -242,21 +266,23 @@ def take_step(rows, order, b0, b1, factor, share, buffers, course, step) -> None
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def settle(share, entropy, step0, step1, epoch, tolerance) -> None:  # type: ignore[no-untyped-def]
+def settle(share, entropy, step0, n, epoch, course) -> None:  # type: ignore[no-untyped-def]
     """Mark students whose epoch says that they have converged or diverged, and freeze them there.
 
     Marked at once and not when the worker returns, so that a student's result depends neither on
-    the length of a round nor on who shares the bank.
+    the length of a round nor on who shares the bank. `n` rows make the epoch; the mean is over
+    rows, as a last mini-batch that is smaller counts for less.
     """
     for s in range(len(share.width)):
         if share.status[s] != TRAINING:
             continue
         mean_ce = 0.0
-        for step in range(step0, step1):
-            mean_ce += share.ce[step, share.slot[s]] / (step1 - step0)
+        for batch, b0 in enumerate(range(0, n, course.batch)):
+            rows = min(course.batch, n - b0)
+            mean_ce += share.ce[step0 + batch, share.slot[s]] * (rows / n)
         if not mean_ce < DIVERGED_ABOVE:
             share.status[s] = DIVERGED
-        elif mean_ce - entropy[share.kind[s]] < tolerance:
+        elif course.tolerance > 0 and mean_ce - entropy[share.kind[s]] < course.tolerance:
             share.status[s] = CONVERGED
         else:
             continue
@@ -289,7 +315,7 @@ def run_epochs(rows, entropy, orders, factors, share, buffers, course, epoch, st
             take_step(rows, orders[e], b0, b1, factors[step], share, buffers, course, step)
             step += 1
             done[0] += (b1 - b0) * share.W.shape[0]
-        settle(share, entropy, step0, step, epoch + e, course.tolerance)
+        settle(share, entropy, step0, N, epoch + e, course)
     return step
 
 

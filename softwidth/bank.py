@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from softwidth._checks import ArgumentError, check_choice, check_class_ids, check_same_length
+from softwidth._checks import (
+    ArgumentError,
+    check_choice,
+    check_class_ids,
+    check_numeric,
+    check_same_length,
+)
 from softwidth._types import Array
 from softwidth.labels import as_probabilities, entropy
 from softwidth.network import Network, check_features, n_outputs, with_bias_column
@@ -41,6 +47,7 @@ class Bank:
         Empty unless asked for; ``epoch`` (R,) and, shape (S, R): ``edge``, the share of neurons on
         the edge of their ball, ``flipped``, the share of activations that differ from the start,
         ``displacement``, the largest distance of a neuron from its start.
+        A student that was taken out stays at what it was.
     seconds : float
     interrupted : bool
     """
@@ -84,9 +91,11 @@ class Bank:
         Raises
         ------
         ArgumentError
-            If `X` is not a finite matrix with the features of the training data.
+            If `X` is not a finite matrix with the features of the training data, or `members`
+            are not numbers of students.
         """
-        members = range(len(self)) if members is None else members
+        X = self._check_features(X)
+        members = range(len(self)) if members is None else self._check_members(members)
         return np.concatenate([logits for _, logits in self._chunks(X, members)])
 
     def evaluate(self, X: Array, y: Any, P: Any = None) -> dict[str, Array]:
@@ -103,7 +112,7 @@ class Bank:
         Returns
         -------
         dict
-            ``error`` (0-1), ``log_loss`` (nats, against `y`), ``brier`` (sum over classes) and,
+            ``error`` (0-1, of the top class, the first of several; NaN is a mistake), ``log_loss`` (nats, against `y`), ``brier`` (sum over classes) and,
             with `P`, ``kl`` (nats, mean of KL(P || prediction)).
 
         Raises
@@ -111,6 +120,7 @@ class Bank:
         ArgumentError
             Mismatched lengths, class ids out of range, soft labels that are none.
         """
+        X = self._check_features(X)
         y = check_class_ids("y", y, n_classes=self.n_classes)
         check_same_length("y", y, "X", len(X))
         P = None if P is None else as_probabilities(P, name="P", n_classes=self.n_classes)
@@ -119,13 +129,22 @@ class Bank:
         parts = [measures(logits, y, P) for _, logits in self._chunks(X, range(len(self)))]
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
-    def _chunks(self, X: Any, members: Sequence[int]) -> Iterator[tuple[Sequence[int], Array]]:
+    def _check_features(self, X: Any) -> Array:
+        one = self.networks[0]
+        return check_features(X, one.W.shape[1] - one.bias, one.W.dtype)
+
+    def _check_members(self, members: Sequence[int]) -> list[int]:
+        numbers = check_numeric("members", members)
+        if numbers.ndim != 1 or len(numbers) == 0 or numbers.dtype.kind not in "iu":
+            raise ArgumentError("members", members, "must be a list of at least one student.")
+        if numbers.min() < 0 or numbers.max() >= len(self):
+            wish = f"must hold numbers of students, from 0 to {len(self) - 1}."
+            raise ArgumentError("members", members, wish)
+        return numbers.tolist()
+
+    def _chunks(self, X: Array, members: Sequence[int]) -> Iterator[tuple[Sequence[int], Array]]:
         """Members by chunks of bounded memory, with their logits (S, N, C)."""
-        if len(members) == 0:
-            raise ArgumentError("members", "none", "must name at least one student.")
-        one = self.networks[members[0]]
-        X = check_features(X, one.W.shape[1] - one.bias, one.W.dtype)
-        X = with_bias_column(X, one.bias)
+        X = with_bias_column(X, self.networks[0].bias)
         size = max(1, LOGIT_BYTES // (len(X) * n_outputs(self.n_classes) * X.itemsize))
         for start in range(0, len(members), size):
             chunk = members[start : start + size]
@@ -143,9 +162,8 @@ def stacked_logits(networks: Sequence[Network], X: Array, block: int = 1024) -> 
     scale = np.array([network.scale for network in networks], X.dtype)
     out = np.empty((len(networks), A.shape[1], len(X)), X.dtype)
     H = np.empty((len(W), min(block, len(X))), X.dtype)
-    bank_logits(
-        np.array(X, copy=None, order="C"), W, A, b, scale, width.cumsum() - width, width, H, out
-    )
+    X = np.require(X, requirements=["C", "W"])  # compiled code has one type for writable arrays
+    bank_logits(X, W, A, b, scale, width.cumsum() - width, width, H, out)
     return out.transpose(0, 2, 1)
 
 
@@ -153,7 +171,8 @@ def log_likelihoods(logits: Array) -> Array:
     """Log probabilities (..., K) in nats from logits (..., C), without overflow."""
     if logits.shape[-1] == 1:
         return -np.logaddexp(0, np.concatenate([logits, -logits], axis=-1))
-    return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # infinite logits of a student that diverged: NaN
+        return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
 
 
 def measures(logits: Array, y: np.ndarray[Any, Any], P: Array | None = None) -> dict[str, Array]:
@@ -163,7 +182,7 @@ def measures(logits: Array, y: np.ndarray[Any, Any], P: Array | None = None) -> 
     q = np.exp(log_q)
     truth = np.eye(q.shape[2])[y]
     measures = {
-        "error": (q.argmax(axis=2) != y).mean(axis=1),
+        "error": ((q.argmax(axis=2) != y) | np.isnan(of_label)).mean(axis=1),
         "log_loss": -of_label.mean(axis=1),
         "brier": ((q - truth) ** 2).sum(axis=2).mean(axis=1),
     }

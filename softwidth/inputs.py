@@ -54,10 +54,14 @@ class TrainingData:
 
     def stacked(self, epoch: int) -> tuple[Array, Array]:
         """The targets of an epoch (kinds, C, N), and their entropies (kinds, N) in nats."""
-        tables = [targets.at(epoch) for targets in self.targets.values()]
+        kinds, N = len(self.targets), len(self.y)
+        T = np.empty((kinds, n_outputs(self.n_classes), N), self.X.dtype)
+        entropies = np.empty((kinds, N))
         wanted = slice(1, 2) if self.n_classes == 2 else slice(None)
-        T = np.stack([np.ascontiguousarray(P[:, wanted].T, dtype=self.X.dtype) for P in tables])
-        return T, np.stack([entropy(P) for P in tables])
+        for kind, targets in enumerate(self.targets.values()):
+            P = targets.at(epoch)
+            T[kind], entropies[kind] = P[:, wanted].T, entropy(P)
+        return T, entropies
 
     def start(self, student: Student) -> Network:
         """A student's network at its random start, in the features as they were given."""
@@ -68,6 +72,7 @@ class TrainingData:
             init=student.init,
             seed=student.seed,
             bias=self.bias,
+            dtype=self.X.dtype,
         )
 
 
@@ -76,7 +81,7 @@ def check_data(X: Any, y: Any, targets: Mapping[str, Any], recipe: Recipe) -> Tr
     X = check_matrix("X", X, dtype=np.dtype(recipe.dtype))
     if not isinstance(targets, Mapping) or not targets:
         raise ArgumentError("targets", targets, "must map at least one label kind to its targets.")
-    checked = {name: _as_targets(name, value) for name, value in targets.items()}
+    checked = {_check_kind(name): _as_targets(name, value) for name, value in targets.items()}
     n_classes = {name: table.P.shape[1] for name, table in checked.items()}
     if len(set(n_classes.values())) > 1:
         raise ArgumentError("targets", n_classes, "must all have the same number of classes.")
@@ -88,27 +93,29 @@ def check_data(X: Any, y: Any, targets: Mapping[str, Any], recipe: Recipe) -> Tr
     n_features = X.shape[1]
     X = with_bias_column(X, recipe.bias)
     span = find_span(X)
-    return TrainingData(
-        _writable(X if span is None else span.X), y, checked, n_features, K, recipe.bias, span
-    )
+    X = np.require(X if span is None else span.X, requirements=["C", "W"])  # compiled for writable
+    return TrainingData(X, y, checked, n_features, K, recipe.bias, span)
 
 
-def _writable(X: Array) -> Array:
-    """`X`, copied if it is read-only: compiled code has one type for writable arrays only."""
-    return X if X.flags.writeable else X.copy()
+def _check_kind(name: Any) -> str:
+    if not isinstance(name, str):
+        raise ArgumentError("targets", name, "must have names of label kinds as its keys.")
+    return name
 
 
 def _as_targets(name: str, value: Any) -> Targets:
-    if isinstance(value, Targets):
-        return value
-    return Targets(name, as_probabilities(value, name=f"targets[{name!r}]"))
+    given = value.P if isinstance(value, Targets) else value
+    P = as_probabilities(given, name=f"targets[{name!r}]")
+    return value if isinstance(value, Targets) else Targets(name, P)
 
 
 def check_students(students: Sequence[Student], data: TrainingData) -> None:
     """Every student must be trainable on `data`."""
-    if len(students) == 0:
-        raise ArgumentError("students", "none", "must name at least one student.")
-    for student in students:
+    if not isinstance(students, Sequence) or len(students) == 0:
+        raise ArgumentError("students", students, "must be a list of at least one Student.")
+    for number, student in enumerate(students):
+        if not isinstance(student, Student):
+            raise ArgumentError(f"students[{number}]", student, "must be a Student.")
         student.check()
         check_choice("labels", student.labels, data.targets)
 

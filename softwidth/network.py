@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, softmax
 
-from softwidth._checks import ArgumentError, check_choice, check_integer, check_matrix, check_width
+from softwidth._checks import (
+    ArgumentError,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_matrix,
+    check_width,
+)
 from softwidth._types import Array
 
 
@@ -102,30 +109,59 @@ def _signs(rng: np.random.Generator, width: int, C: int) -> Array:
     return rng.choice([-1.0, 1.0], size=(width, C))
 
 
-def _symmetric(rng: np.random.Generator, width: int, D: int, C: int) -> tuple[Array, Array, float]:
+def _normal(rng: np.random.Generator, rows: int, columns: int) -> Array:
+    return rng.standard_normal((rows, columns))
+
+
+def _uniform(rng: np.random.Generator, rows: int, columns: int) -> Array:
+    return rng.uniform(-1, 1, (rows, columns))
+
+
+Draw = Callable[[np.random.Generator, int, int], Array]
+
+
+def _fill(W: Array, draw: Draw, rng: np.random.Generator, factor: float = 1.0) -> None:
+    """Fill `W` with ``factor`` times the draws, by rows: never a second `W` in double precision."""
+    for start in range(0, len(W), DRAWN_ROWS):
+        rows = W[start : start + DRAWN_ROWS]
+        rows[:] = factor * draw(rng, *rows.shape)
+
+
+def _symmetric(rng: np.random.Generator, W: Array, C: int) -> tuple[Array, float]:
     # Twins side by side, where THEORY.md writes them width/2 apart: a sum over neurons in order
     # then cancels pair by pair, so the start is 0 exactly and not up to rounding.
-    W, A = rng.standard_normal((width // 2, D)), _signs(rng, width // 2, C)
-    return np.repeat(W, 2, axis=0), np.stack([A, -A], axis=1).reshape(width, C), width**-0.5
+    width = len(W)
+    _fill(W[::2], _normal, rng)
+    W[1::2] = W[::2]
+    A = _signs(rng, width // 2, C)
+    return np.stack([A, -A], axis=1).reshape(width, C), width**-0.5
 
 
-def _gaussian(rng: np.random.Generator, width: int, D: int, C: int) -> tuple[Array, Array, float]:
-    return rng.standard_normal((width, D)), _signs(rng, width, C), width**-0.5
+def _gaussian(rng: np.random.Generator, W: Array, C: int) -> tuple[Array, float]:
+    _fill(W, _normal, rng)
+    return _signs(rng, len(W), C), len(W) ** -0.5
 
 
-def _he(rng: np.random.Generator, width: int, D: int, C: int) -> tuple[Array, Array, float]:
-    W, A = rng.standard_normal((width, D)), rng.standard_normal((width, C))
-    return W * (2 / D) ** 0.5, A * (2 / width) ** 0.5, 1.0
+def _he(rng: np.random.Generator, W: Array, C: int) -> tuple[Array, float]:
+    width, D = W.shape
+    _fill(W, _normal, rng, (2 / D) ** 0.5)
+    return _normal(rng, width, C) * (2 / width) ** 0.5, 1.0
 
 
-def _glorot(rng: np.random.Generator, width: int, D: int, C: int) -> tuple[Array, Array, float]:
-    W, A = rng.uniform(-1, 1, (width, D)), rng.uniform(-1, 1, (width, C))
-    return W * (6 / (D + width)) ** 0.5, A * (6 / (width + C)) ** 0.5, 1.0
+def _glorot(rng: np.random.Generator, W: Array, C: int) -> tuple[Array, float]:
+    width, D = W.shape
+    _fill(W, _uniform, rng, (6 / (D + width)) ** 0.5)
+    return _uniform(rng, width, C) * (6 / (width + C)) ** 0.5, 1.0
 
 
-INITIALISATIONS: dict[
-    str, Callable[[np.random.Generator, int, int, int], tuple[Array, Array, float]]
-] = {"symmetric": _symmetric, "gaussian": _gaussian, "he": _he, "glorot": _glorot}
+# Each fills the hidden weights and returns the output weights and the scale.
+INITIALISATIONS: dict[str, Callable[[np.random.Generator, Array, int], tuple[Array, float]]] = {
+    "symmetric": _symmetric,
+    "gaussian": _gaussian,
+    "he": _he,
+    "glorot": _glorot,
+}
+DRAWN_ROWS = 256
 
 
 def check_init(init: str, width: int) -> None:
@@ -161,7 +197,7 @@ def initialise(
         Seed of this network alone.
     bias : bool
         Hidden and output biases, starting at 0.
-    dtype : dtype
+    dtype : floating dtype
         Type of the weights; they are drawn in double precision whatever it is.
 
     Returns
@@ -171,7 +207,8 @@ def initialise(
     Raises
     ------
     ArgumentError
-        Unknown `init`, odd `width` with symmetric pairs, sizes below 1.
+        Unknown `init`, odd `width` with symmetric pairs, sizes below 1, a `dtype` that is no
+        floating-point type.
 
     Examples
     --------
@@ -183,14 +220,19 @@ def initialise(
     check_integer("n_features", n_features, low=1)
     C = n_outputs(check_integer("n_classes", n_classes, low=2))
     rng = np.random.default_rng(check_integer("seed", seed))
-    W, A, scale = INITIALISATIONS[init](rng, width, n_features, C)
-    W = with_zero_column(W) if bias else W
-    return Network(W.astype(dtype), A.astype(dtype), np.zeros(C, dtype), scale, bias)
+    W = np.zeros((width, n_features + check_flag("bias", bias)), _check_floating(dtype))
+    A, scale = INITIALISATIONS[init](rng, W[:, :n_features], C)
+    return Network(W, A.astype(W.dtype), np.zeros(C, W.dtype), scale, bias)
 
 
-def with_zero_column(W: Array) -> Array:
-    """Hidden weights with a last column of zeros: hidden biases at their start."""
-    return np.hstack([W, np.zeros((len(W), 1))])
+def _check_floating(dtype: Any) -> np.dtype[Any]:
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = np.dtype(object)
+    if kind.kind != "f":
+        raise ArgumentError("dtype", dtype, "must be a floating-point type.")
+    return kind
 
 
 @dataclass(frozen=True)
@@ -204,11 +246,20 @@ class Size:
 def size(width: int, n_features: int, n_classes: int = 2, *, bias: bool = False) -> Size:
     """Parameters (hidden and output weights, biases) and multiply-adds per prediction.
 
+    Raises
+    ------
+    ArgumentError
+        Sizes below 1, or fewer than two classes.
+
+    Examples
+    --------
     >>> size(4, 10)
     Size(parameters=44, operations=44)
     >>> size(4, 10, 3, bias=True)
     Size(parameters=59, operations=52)
     """
-    C = n_outputs(n_classes)
+    check_width("width", width, paired=False)
+    check_integer("n_features", n_features, low=1)
+    C = n_outputs(check_integer("n_classes", n_classes, low=2))
     products = width * (n_features + C)
-    return Size(products + (width + C) * bias, products)
+    return Size(products + (width + C) * check_flag("bias", bias), products)

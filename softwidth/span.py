@@ -7,6 +7,7 @@ the part of W outside the span never moves. A step costs 4 N r H operations in p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.linalg import qr
 from softwidth._types import Array
 
 PAYS_BELOW = 0.8  # rows per feature; above it the saved products do not pay for the decomposition
+BLOCK = 256  # neurons that are taken in or out at a time, in double precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,13 +26,25 @@ class Span:
     Q: Array
     X: Array
 
-    def enter(self, W: Array) -> Array:
-        """Coordinates (H, r) of weights (H, D) in the span."""
-        return W @ self.Q
+    def enter(self, W: Array, out: Array) -> None:
+        """Write the coordinates of weights `W` (H, D) in the span into `out` (H, r)."""
+        for rows in _blocks(len(W)):
+            out[rows] = W[rows] @ self.Q
 
-    def leave(self, coordinates: Array, W_start: Array) -> Array:
-        """Weights (H, D) that started at `W_start` and have moved to `coordinates`."""
-        return W_start + (coordinates - self.enter(W_start)) @ self.Q.T
+    def leave(self, coordinates: Array, W: Array) -> None:
+        """Move the weights `W` (H, D) from where they started to `coordinates` (H, r), in place.
+
+        The difference is to be taken from the start as `enter` rounded it: a neuron that has not
+        moved then comes out untouched.
+        """
+        for rows in _blocks(len(W)):
+            start = np.empty_like(coordinates[rows])
+            self.enter(W[rows], start)
+            W[rows] += (coordinates[rows] - start) @ self.Q.T
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
 
 
 def find_span(X: Array) -> Span | None:

@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from softwidth._checks import ArgumentError, check_choice, check_integer, check_number
+from softwidth._checks import (
+    ArgumentError,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+)
 from softwidth._types import Array
 from softwidth.network import check_init
 
@@ -79,8 +85,9 @@ class Recipe:
     threads : int or None
         Worker threads; ``None`` takes every core that this process may use.
     memory : int or None
-        Bytes that training may take beyond the data; ``None`` is half of what is free. A bank that
-        needs more is trained in several pieces, to the same results.
+        Bytes that training may take at one time, beyond the data and the students already done;
+        ``None`` is half of what is free. A bank that needs more is trained in several pieces, to
+        the same results.
     """
 
     epochs: int = 10
@@ -115,6 +122,8 @@ class Recipe:
         check_number("tolerance", self.tolerance, low=0)
         check_integer("diagnostics_every", self.diagnostics_every)
         check_choice("dtype", self.dtype, DTYPES)
+        check_flag("train_output", self.train_output)
+        check_flag("bias", self.bias)
         for name in ("batch_size", "threads", "memory"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), low=1)

@@ -25,6 +25,7 @@ from softwidth.specs import Recipe, Student
 
 BLOCK = 1024  # rows of one product: shorter repacks the weights too often, longer leaves the cache
 UNEVEN = 0.7  # part of the neurons in one hand above which one worker with all cores is faster
+LOOKED_AT = 256  # neurons, and rows, of one piece of the diagnostics: small beside the weights
 COMPACT_AT = 0.25  # part of finished neurons that makes it worth moving the others together
 
 
@@ -96,10 +97,10 @@ class Worker:
         self.course = Course(
             batch,
             min(BLOCK, batch),
-            recipe.momentum,
-            recipe.tolerance,
-            recipe.train_output,
-            recipe.bias,
+            float(recipe.momentum),  # of one type, or every step is compiled again
+            float(recipe.tolerance),
+            bool(recipe.train_output),
+            bool(recipe.bias),
         )
         self.share = _empty_share(
             [students[m] for m in members], data, recipe, self.course, ce, error
@@ -107,9 +108,11 @@ class Worker:
         self.share.slot[:] = self.members
         for s, network in enumerate(data.start(students[m]) for m in members):
             neurons = self._neurons(s)
-            W = network.W if data.span is None else data.span.enter(network.W)
-            self.share.W[neurons], self.share.A[neurons] = W, network.A
-            self.share.scale[s] = network.scale
+            if data.span is None:
+                self.share.W[neurons] = network.W
+            else:
+                data.span.enter(network.W, out=self.share.W[neurons])
+            self.share.A[neurons], self.share.scale[s] = network.A, network.scale
         self.share.W_start[:] = self.share.W[: len(self.share.W_start)]
         self.buffers = _empty_buffers(len(self.share.W), data, recipe, self.course.block)
 
@@ -126,16 +129,22 @@ class Worker:
         first = int(self.share.first[s])
         return slice(first, first + int(self.share.width[s]))
 
-    def finished(self) -> Iterator[tuple[int, int, int, Network]]:
-        """Take finished students out: their number, status, epochs and network.
+    def has_leaving(self) -> bool:
+        """Whether finished students are to be taken out.
 
-        Nothing comes until they own a good part of the neurons: moving the others costs a pass
-        over all weights, while a finished student costs only its part of the products.
+        Not before they own a good part of the neurons: moving the others costs a pass over all
+        weights, while a finished student costs only its part of the products.
         """
         out = self.share.status != _steps.TRAINING
-        if out.any() and self.share.width[out].sum() >= COMPACT_AT * self.share.width.sum():
-            yield from self._leave(out, copy=True)
-            self._keep(~out)
+        return bool(
+            out.any() and self.share.width[out].sum() >= COMPACT_AT * self.share.width.sum()
+        )
+
+    def finished(self) -> Iterator[tuple[int, int, int, Network]]:
+        """Take finished students out: their number, status, epochs and network."""
+        out = self.share.status != _steps.TRAINING
+        yield from self._leave(out, copy=True)
+        self._keep(~out)
 
     def everybody(self) -> Iterator[tuple[int, int, int, Network]]:
         """The same for all, at the end; their networks are views of this worker's weights."""
@@ -146,17 +155,21 @@ class Worker:
     ) -> Iterator[tuple[int, int, int, Network]]:
         for s in np.flatnonzero(out).tolist():
             status, stopped = int(self.share.status[s]), int(self.share.stopped[s])
-            yield self.members[s], status, stopped, self._network(s, copy=copy)
+            network = self._network(s, copy=copy)
+            if status == _steps.TRAINING and not _all_finite(network.W):
+                status = _steps.DIVERGED  # in its very last step, which no loss has seen
+            yield self.members[s], status, stopped, network
 
     def _network(self, s: int, *, copy: bool) -> Network:
         share, neurons = self.share, self._neurons(s)
-        W = share.W[neurons]
+        W, A, b = share.W[neurons], share.A[neurons], share.b[s]
         if self.data.span is not None:
-            start = self.data.start(self.students[self.members[s]])
-            W = self.data.span.leave(W, start.W).astype(W.dtype)
-        A, b = share.A[neurons], share.b[s]
+            coordinates, W = W, self.data.start(self.students[self.members[s]]).W
+            self.data.span.leave(coordinates, W)
+        elif copy:
+            W = W.copy()
         if copy:
-            W, A, b = W.copy(), A.copy(), b.copy()
+            A, b = A.copy(), b.copy()
         return Network(W, A, b, float(share.scale[s]), self.data.bias)
 
     def _keep(self, mask: np.ndarray[Any, Any]) -> None:
@@ -177,17 +190,31 @@ class Worker:
     def diagnose(self, X: Array) -> dict[str, Array]:
         """How far the members have gone, each of shape (members,); see `Bank.diagnostics`."""
         share = self.share
-        distance = np.linalg.norm(share.W - share.W_start, axis=1)
+        distance, flips = np.empty(len(share.W)), np.zeros(len(share.W))
+        with np.errstate(over="ignore", invalid="ignore"):  # students that diverged
+            for r0 in range(0, len(share.W), LOOKED_AT):
+                rows = slice(r0, r0 + LOOKED_AT)
+                W, start = share.W[rows], share.W_start[rows]
+                distance[rows] = np.sqrt(_squares(W - start))
+                for p0 in range(0, len(X), LOOKED_AT):
+                    block = X[p0 : p0 + LOOKED_AT].T
+                    flips[rows] += ((W @ block > 0) != (start @ block > 0)).sum(axis=1)
         on_edge = distance >= np.repeat(share.ball, share.width) * (1 - 1e-5)
-        flips = np.zeros(len(share.W))
-        for p0 in range(0, len(X), BLOCK):
-            block = X[p0 : p0 + BLOCK].T
-            flips += ((share.W @ block > 0) != (share.W_start @ block > 0)).sum(axis=1)
         return {
             "edge": np.add.reduceat(on_edge, share.first) / share.width,
             "flipped": np.add.reduceat(flips, share.first) / (share.width * len(X)),
             "displacement": np.maximum.reduceat(distance, share.first),
         }
+
+
+def _all_finite(W: Array) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(W.sum(dtype=np.float64)))
+
+
+def _squares(rows: Array) -> Array:
+    """Squared norms of the rows, in double precision."""
+    return np.einsum("rd,rd->r", rows, rows, dtype=np.float64)
 
 
 def _to_front(array: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -233,6 +260,7 @@ def _empty_share(
         first=width.cumsum() - width,
         width=width,
         kind=np.array([kinds.index(student.labels) for student in own], np.int64),
+        paired=np.array([student.init == "symmetric" for student in own]),
         step_size=np.array([student.step_size for student in own], np.float64),
         ball=np.array([student.radius for student in own], np.float64) / np.sqrt(width),
         status=np.zeros(S, np.int8),
