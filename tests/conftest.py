@@ -1,4 +1,7 @@
-"""What tests may lack on a machine: real data and a browser. Skipped with a reason, never in CI."""
+"""What tests may lack on a machine: real data and a browser. Skipped with a reason, never in CI.
+
+And one setting for all property tests: compiled code may take its time on first use.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "softwidth", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("softwidth")
 
 
 def lacking(reason: str) -> None:
