@@ -204,16 +204,28 @@ def _colour(plan: Plan) -> alt.Color:
 
 def _colour_of(kinds: Sequence[str]) -> alt.Color:
     scale = alt.Scale(domain=list(kinds), range=[COLOURS[kind] for kind in kinds])
-    said = " : ".join(f"datum.label == '{kind}' ? '{NAMES[kind]}'" for kind in kinds)
-    legend = alt.Legend(
-        title=None, orient="top", direction="vertical", labelExpr=f"{said} : ''", labelLimit=320
-    )
-    return alt.Color("labels:N", scale=scale, legend=legend)
+    return alt.Color("labels:N", scale=scale, legend=_legend(kinds))
 
 
 def _dash_of(kinds: Sequence[str]) -> alt.StrokeDash:
     scale = alt.Scale(domain=list(kinds), range=[DASHES[kind] for kind in kinds])
-    return alt.StrokeDash("labels:N", scale=scale, legend=None)
+    return alt.StrokeDash("labels:N", scale=scale, legend=_legend(kinds))
+
+
+def _legend(kinds: Sequence[str]) -> alt.Legend:
+    """One legend for colours and dashes: Vega-Lite joins those that are alike."""
+    said = " : ".join(f"datum.label == '{kind}' ? '{NAMES[kind]}'" for kind in kinds)
+    return alt.Legend(
+        title=None,
+        orient="top",
+        direction="vertical",
+        labelExpr=f"{said} : ''",
+        labelLimit=320,
+        symbolType="stroke",
+        symbolSize=400,
+        symbolOpacity=1,
+        symbolStrokeWidth=2.5,
+    )
 
 
 def _tip(field: str, title: str, number: str | None = None) -> alt.Tooltip:

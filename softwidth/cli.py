@@ -161,16 +161,23 @@ def _command() -> str:
 def report(
     stored: Annotated[Path, typer.Argument(metavar="STORE", help="A plan.json.")],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    figure: Annotated[
+        Path | None, typer.Option(help="Also save the width curve, as .svg or .png.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Make the page of a stored plan again."""
+    from softwidth.charts import save_figure, test_curve
     from softwidth.report import read_stored, write_page
 
-    page = write_page(read_stored(stored), out)
+    plan = read_stored(stored)
+    written = [write_page(plan, out)]
+    if figure is not None:
+        written.append(save_figure(test_curve(plan), figure))
     if json_:
-        _print_json({"page": str(page)})
+        _print_json({"written": [str(path) for path in written]})
     else:
-        print(page)
+        print(*written, sep="\n")
 
 
 @data_app.command("list")

@@ -39,6 +39,8 @@ def write_page(plan: Mapping[str, Any], path: str | Path) -> Path:
 
 def page(plan: Mapping[str, Any]) -> str:
     """The page of a plan as HTML, every value of it escaped."""
+    from jinja2 import TemplateError
+
     from softwidth import charts
 
     try:
@@ -57,7 +59,7 @@ def page(plan: Mapping[str, Any]) -> str:
             stored=_script_json(plan),
             vega=_vega(),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, TemplateError) as error:
         raise DataFileError(f"this is not a stored plan: {type(error).__name__} {error}.") from None
 
 
