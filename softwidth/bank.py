@@ -169,9 +169,9 @@ def stacked_logits(networks: Sequence[Network], X: Array, block: int = 1024) -> 
 
 def log_likelihoods(logits: Array) -> Array:
     """Log probabilities (..., K) in nats from logits (..., C), without overflow."""
-    if logits.shape[-1] == 1:
-        return -np.logaddexp(0, np.concatenate([logits, -logits], axis=-1))
-    with np.errstate(invalid="ignore"):  # infinite logits of a student that diverged: NaN
+    with np.errstate(invalid="ignore"):  # a student that diverged: NaN where logits are
+        if logits.shape[-1] == 1:
+            return -np.logaddexp(0, np.concatenate([logits, -logits], axis=-1))
         return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
 
 

@@ -101,8 +101,8 @@ def probabilities(logits: Array) -> Array:
     """
     if logits.shape[-1] > 1:
         return np.asarray(softmax(logits, axis=-1))
-    p = expit(logits)
-    return np.concatenate([1 - p, p], axis=-1)
+    # Not 1 - p: in float32 that is 0 from a logit of 17 on, and its logarithm infinite.
+    return np.concatenate([expit(-logits), expit(logits)], axis=-1)
 
 
 def _signs(rng: np.random.Generator, width: int, C: int) -> Array:

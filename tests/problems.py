@@ -39,15 +39,13 @@ def problems(max_rows: int = 60) -> st.SearchStrategy[Problem]:
     )
 
 
-def students(
-    step_sizes: st.SearchStrategy[float] | None = None,
-) -> st.SearchStrategy[Student]:
+def students(largest_step: float = 2) -> st.SearchStrategy[Student]:
     return st.builds(
         Student,
         width=st.integers(1, 12).map(lambda half: 2 * half),
         seed=st.integers(0, 1000),
         labels=st.sampled_from(KINDS),
-        step_size=step_sizes or st.floats(0.01, 2),
+        step_size=st.floats(0.01, largest_step),
         radius=st.one_of(st.just(np.inf), st.floats(0.01, 3)),
         init=st.sampled_from(sorted(INITIALISATIONS)),
     )
