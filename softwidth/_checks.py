@@ -192,6 +192,16 @@ def check_class_ids(name: str, y: Any, *, n_classes: int) -> Labels:
     return ids
 
 
+def check_memory(what: str, needed: float, *, share: float = 1.0, wish: str = "") -> None:
+    """`needed` bytes must fit into `share` of the memory that is free now."""
+    import psutil
+
+    free = share * psutil.virtual_memory().available
+    if needed > free:
+        told = f"{what} needs {needed / 2**20:,.0f} MiB and {free / 2**20:,.0f} MiB are free for it"
+        raise MemoryLimitError(f"{told}{wish and '; '}{wish}.")
+
+
 def check_rows_not_zero(name: str, norms: Array) -> None:
     """Every row must have a direction: rows of norm zero cannot be scaled to unit norm."""
     zero = np.flatnonzero(norms == 0)

@@ -9,107 +9,36 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import entr
 
 from softwidth._checks import (
     ArgumentError,
     check_choice,
     check_class_ids,
-    check_finite,
+    check_integer,
+    check_memory,
     check_number,
     check_numeric,
     check_same_length,
-    rows_text,
 )
 from softwidth._types import Array, Labels
+from softwidth.distributions import as_probabilities, entropy, is_votes, one_hot, temper
 
-SUM_TOLERANCE = 1e-3  # how far from 1 the probabilities of a row may sum before they are refused
-MODES = ("fixed", "sampled", "multipass")
-
-
-def is_votes(soft: Any) -> bool:
-    """Whether a matrix holds vote counts: whole numbers, and not every row a single vote.
-
-    >>> is_votes([[3, 0], [1, 2]]), is_votes([[1, 0], [0, 1]]), is_votes([[0.5, 0.5]])
-    (True, False, False)
-    """
-    table = np.asarray(soft)
-    if table.ndim != 2 or table.dtype.kind not in "fiub":
-        return False
-    return bool(
-        (table >= 0).all() and (table == np.rint(table)).all() and (table.sum(1) != 1).any()
-    )
+__all__ = [
+    "SCHEMES",
+    "Targets",
+    "as_probabilities",
+    "entropy",
+    "flip",
+    "is_votes",
+    "make_targets",
+    "one_hot",
+    "parse_scheme",
+    "repeat_votes",
+    "temper",
+]
 
 
-def as_probabilities(soft: Any, *, name: str = "soft", n_classes: int | None = None) -> Array:
-    """Class probabilities (N, K) from probabilities, vote counts, or one column.
-
-    Parameters
-    ----------
-    soft : array_like, shape (N, K) or (N,)
-        Rows of probabilities (they may miss 1 by 1e-3 and are made to sum to 1 exactly), rows of
-        vote counts, or the probability of the positive class alone.
-    name : str
-        What to call it in an error.
-    n_classes : int, optional
-        K, when it is known.
-
-    Returns
-    -------
-    ndarray, shape (N, K), float64
-
-    Raises
-    ------
-    ArgumentError
-        Rows that are neither probabilities nor votes: negative or missing entries, sums that are
-        not 1, rows without a vote; or another number of columns than `n_classes`.
-
-    Examples
-    --------
-    >>> as_probabilities([[3, 1], [0, 2]]).tolist()
-    [[0.75, 0.25], [0.0, 1.0]]
-    >>> as_probabilities([0.25, 0.5]).tolist()
-    [[0.75, 0.25], [0.5, 0.5]]
-    """
-    table = check_numeric(name, soft)
-    if table.ndim not in (1, 2) or 0 in table.shape:
-        raise ArgumentError(
-            name, table, "must be a non-empty matrix (N, K) of probabilities or votes."
-        )
-    table = check_finite(name, table.astype(np.float64))
-    if table.ndim == 1:
-        table = np.stack([1 - table, table], axis=1)
-    if table.shape[1] < 2 or (n_classes is not None and table.shape[1] != n_classes):
-        wish = f"{n_classes} columns" if n_classes else "at least two columns"
-        raise ArgumentError(name, table, f"must have {wish}, one for each class.")
-    _refuse_rows(name, np.any(table < 0, axis=1), "has negative entries")
-    total = table.sum(axis=1, keepdims=True)
-    if is_votes(table):
-        _refuse_rows(name, total[:, 0] == 0, "has no votes")
-    else:
-        unlike_one = abs(total[:, 0] - 1) > SUM_TOLERANCE
-        _refuse_rows(name, unlike_one, "sums to neither 1 (probabilities) nor whole votes")
-    return table / total
-
-
-def _refuse_rows(name: str, bad: np.ndarray[Any, Any], what: str) -> None:
-    rows = np.flatnonzero(bad)
-    if len(rows):
-        raise ArgumentError(name, f"{len(bad)} rows", f"{what} in rows {rows_text(rows)}.")
-
-
-def entropy(P: Array) -> Array:
-    """Entropy of every row in nats, ``-sum_k p_k ln p_k``, shape (N,).
-
-    >>> entropy(np.array([[1.0, 0.0], [0.5, 0.5]])).round(4).tolist()
-    [0.0, 0.6931]
-    """
-    return np.asarray(entr(P).sum(axis=1))
-
-
-def one_hot(y: Labels, n_classes: int) -> Array:
-    """Class ids as rows of zeros with a single one, shape (N, K)."""
-    return np.eye(n_classes)[y]
+BYTES_A_VOTE = 48  # while votes are spread out: row, class, draw and order of each
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +54,7 @@ class Targets:
         The same `P` in every epoch; one vote drawn from it per row and epoch; or every vote of a
         row once, one in each epoch, before any is used again.
     votes : ndarray, shape (N, V) of small ints, or None
-        For ``multipass``: each row's votes in random order, repeated to fill the V columns.
+        For ``multipass``: each row's votes in random order, then zeros up to the V columns.
         A row with more votes than another does not weigh more; `repeat_votes` is the form in which
         it does.
     n_votes : ndarray, shape (N,), or None
@@ -180,11 +109,14 @@ def repeat_votes(X: Array, votes: Any) -> tuple[Array, Labels, np.ndarray[Any, A
 
 
 def _check_votes(scheme: str, votes: Any) -> Labels:
-    if not is_votes(votes):
-        wish = f"must hold vote counts, several a row: `{scheme}` goes through them one by one."
-        raise ArgumentError("P", np.asarray(votes), wish)
     as_probabilities(votes, name="P")
-    return np.asarray(votes).astype(np.int64)
+    counts = np.asarray(votes)
+    if not is_votes(counts):
+        wish = f"must hold vote counts, several a row: `{scheme}` goes through them one by one."
+        raise ArgumentError("P", counts, wish)
+    n_votes = counts.sum(axis=1, dtype=np.float64)
+    check_memory(f"`{scheme}`", BYTES_A_VOTE * n_votes.sum() + len(counts) * n_votes.max())
+    return counts.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,14 +192,14 @@ def _sampled(given: _Given) -> Targets:
 
 def _multipass(given: _Given) -> Targets:
     """Every vote of a row once, one an epoch, before any is used again."""
-    counts = _check_votes("multipass", given.soft)
+    P, counts = given.P, _check_votes("multipass", given.soft)
     n_votes = counts.sum(axis=1)
-    votes = np.empty((len(counts), int(n_votes.max())), np.min_scalar_type(given.n_classes))
-    order = np.asarray(given.rng.random(votes.shape))
-    order[np.arange(votes.shape[1]) >= n_votes[:, None]] = 2  # what is no vote comes last
-    in_order = (np.arange(votes.shape[1])[:, None] >= counts.cumsum(1)[:, None, :-1]).sum(2)
-    votes[:] = np.take_along_axis(in_order, order.argsort(axis=1), axis=1)
-    return Targets(given.scheme, given.P, "multipass", votes, n_votes, given.seed)
+    rows = np.repeat(np.arange(len(counts)), n_votes)
+    cast = np.repeat(np.tile(np.arange(counts.shape[1]), len(counts)), counts.ravel())
+    in_random_order = np.lexsort((given.rng.random(len(rows)), rows))
+    votes = np.zeros((len(counts), int(n_votes.max())), np.min_scalar_type(given.n_classes))
+    votes[np.arange(votes.shape[1]) < n_votes[:, None]] = cast[in_random_order]
+    return Targets(given.scheme, P, "multipass", votes, n_votes, given.seed)
 
 
 _SCHEMES: dict[str, Callable[..., Targets]] = {
@@ -282,17 +214,6 @@ _SCHEMES: dict[str, Callable[..., Targets]] = {
     "multipass": _multipass,
 }
 SCHEMES = {name: str(make.__doc__) for name, make in _SCHEMES.items()}
-
-
-def temper(P: Array, temperature: float) -> Array:
-    """``p_k^(1/T) / sum_j p_j^(1/T)``: flatter for T > 1, sharper for T < 1.
-
-    >>> temper(np.array([[0.8, 0.2]]), 0.5).round(4).tolist()
-    [[0.9412, 0.0588]]
-    """
-    check_number("temperature", temperature, low=0, open_low=True)
-    powers = (P / P.max(axis=1, keepdims=True)) ** (1 / temperature)
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def flip(y: Labels, rate: float, n_classes: int, rng: np.random.Generator) -> Labels:
@@ -357,8 +278,10 @@ def make_targets(
     [[0.9, 0.1], [0.1, 0.9]]
     """
     name, values = parse_scheme(scheme)
+    check_integer("n_classes", n_classes, low=2)
+    check_integer("seed", seed)
     labels = None if y is None else check_class_ids("y", y, n_classes=n_classes)
     if labels is not None and P is not None:
-        check_same_length("P", P, "y", len(labels))
+        check_same_length("P", np.atleast_1d(check_numeric("P", P)), "y", len(labels))
     given = _Given(scheme, labels, P, n_classes, np.random.default_rng(seed), seed)
     return _SCHEMES[name](given, *values)
