@@ -18,6 +18,7 @@ for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
 
 SECTIONS = ("bank", "sizes", "startup")
 RESULTS = Path(__file__).with_name("results.json")
+PAGE = Path(__file__).with_name("README.md")
 
 
 def machine() -> dict[str, Any]:
@@ -40,6 +41,28 @@ def machine() -> dict[str, Any]:
     }
 
 
+def page(found: dict[str, Any]) -> str:
+    """The figures as a page: what they are, what they were measured on, how to have one's own."""
+    about = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
+    rows = [f"| {name} | {value} |" for name, value in found.items() if name != "machine"]
+    return "\n".join(
+        [
+            "# Benchmarks",
+            "",
+            "Written by `python -m benchmarks --write` (`make bench` runs it without writing). A",
+            "`ratio_to_X` is X's time divided by ours for the same work in the same run: above 1 we",
+            "are faster. `bare_products` is the ceiling, the two matrix products of a step alone.",
+            "",
+            f"Measured on: {about}.",
+            "",
+            "| figure | value |",
+            "|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
 def main() -> None:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -55,6 +78,7 @@ def main() -> None:
         found |= importlib.import_module(f"benchmarks.{section}").run(arguments.quick)
     if arguments.write:
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+        PAGE.write_text(page(found))
     print(json.dumps(found))
 
 

@@ -1,0 +1,1 @@
+"""Documentation; parts of it are generated."""
