@@ -25,7 +25,6 @@ from softwidth.plan_record import Held, hold_against_test, record
 from softwidth.plan_spec import PlanSpec
 from softwidth.tuning import KINDS, Task, Tuned, tune
 
-
 # Most mistakes on noisy rows are the noise's: 8 draws of it on every held-out row make differences
 # between label kinds about half as uncertain on digits, as long as the rows stay few.
 NOISE_DRAWS, ENOUGH_ROWS = 8, 8000

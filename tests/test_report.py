@@ -8,10 +8,10 @@ import re
 import subprocess
 
 import pytest
+from plans import stored_plan
 
 from softwidth import charts, report
 from softwidth._checks import ArgumentError, DataFileError, MissingDataError
-from plans import stored_plan
 
 HOSTILE = "<script>alert(1)</script><!--"
 
