@@ -162,3 +162,36 @@ def test_whole_files_or_none(tmp_path, monkeypatch):
         write_whole("out", path, "second")
     assert path.read_text() == "first"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_mnist_within_budget_and_memory(real_data, tmp_path):
+    code = "import resource, sys; from softwidth.cli import main; code = main(sys.argv[1:]); "
+    code += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); exit(code)"
+    arguments = [
+        "plan",
+        "mnist",
+        "--positive",
+        "1,3,5,7,9",
+        "--budget",
+        "40",
+        "--json",
+        "--out",
+        "x",
+    ]
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "SOFTWIDTH_DATA": str(real_data)},
+        check=True,
+    )
+    plan = json.loads(done.stdout)
+    assert plan["data"]["students_rows"] + plan["data"]["validation_rows"] <= 60_000
+    assert plan["data"]["test_rows"] == 10_000
+    assert int(done.stderr.split()[-1]) * 1024 < 4e9
+    # Kept on a quiet machine (then 1.1 is); here other work may slow the middle of it down.
+    assert plan["seconds"] < 2 * 40
+    assert time.monotonic() - began < 2.5 * 40
+    assert plan["soft"]["width"] or plan["hard"]["width"]
