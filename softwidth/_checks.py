@@ -202,13 +202,16 @@ def check_memory(what: str, needed: float, *, share: float = 1.0, wish: str = ""
         raise MemoryLimitError(f"{told}{wish and '; '}{wish}.")
 
 
-def check_rows_not_zero(name: str, norms: Array) -> None:
-    """Every row must have a direction: rows of norm zero cannot be scaled to unit norm."""
-    zero = np.flatnonzero(norms == 0)
+def check_rows_not_zero(name: str, not_zero: np.ndarray[Any, Any]) -> None:
+    """Every row must have a direction: rows of zeros cannot be scaled to unit norm.
+
+    `not_zero`, shape (N,), says of every row whether it has an entry other than 0.
+    """
+    zero = np.flatnonzero(~not_zero)
     if len(zero):
         raise ArgumentError(
             name,
-            f"{len(norms)} rows",
+            f"{len(not_zero)} rows",
             f"has rows of zeros, which have no direction to scale to unit norm: {rows_text(zero)}. "
             "Drop them, or load with normalise=False.",
         )

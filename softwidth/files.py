@@ -1,36 +1,33 @@
-"""Reading users' files: .npz, .csv and .parquet into plain arrays, or one of our errors.
+"""Users' files and arrays under the names that the rest of the package knows.
 
-Nothing is unpickled, and an archive is refused by its declared sizes before it is unpacked.
+Those names are ``X, y[, soft]`` and the same with ``_val`` and ``_test``.
 """
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
-from softwidth._checks import (
-    ArgumentError,
-    DataFileError,
-    MemoryLimitError,
-    MissingDataError,
-    check_choice,
-)
+from softwidth._checks import ArgumentError, DataFileError, MissingDataError, check_choice
+from softwidth.archives import Arrays, entries, load_npz
+from softwidth.tables import TABLES, read_table
 
-Arrays = dict[str, np.ndarray[Any, Any]]
-
-KERAS_KEYS = {"x_train": "X", "y_train": "y", "x_test": "X_test", "y_test": "y_test"}
-SAFE_PART = 0.8  # of the free memory: what an archive may unpack to
+ROLES = {"x": "X", "y": "y"}
+SPLITS = {None: "", "train": "", "val": "_val", "test": "_test"}
 
 
 def read_arrays(
-    path: Path, *, target: str | None, soft_columns: Sequence[str] | None, soft_key: str
+    path: Path,
+    *,
+    target: str | None = None,
+    soft_columns: Sequence[str] | None = None,
+    soft_key: str = "soft",
 ) -> tuple[Arrays, list[str]]:
-    """The arrays of a file under the keys ``X, y[, soft]`` and their parts, and notes on them.
+    """The arrays of a file under the names ``X, y[, soft]`` and their parts, and notes on them.
 
     Parameters
     ----------
@@ -48,129 +45,79 @@ def read_arrays(
     """
     if not path.is_file():
         raise MissingDataError(f"there is no file {str(path)!r}.")
-    if path.suffix == ".npz":
-        return _with_soft_key(_rename(load_npz(path)), soft_key), []
-    reader = _TABLES.get(path.suffix)
-    if reader is None:
-        raise ArgumentError("source", path.name, f"must end in .npz, {', '.join(_TABLES)}.")
-    return _from_table(_read_table(path, reader), target, list(soft_columns or []))
-
-
-def load_npz(path: Path) -> Arrays:
-    """All arrays of an archive, without pickles and not beyond the memory that is free."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            declared = sum(entry.file_size for entry in archive.infolist())
-        free = int(SAFE_PART * psutil.virtual_memory().available)
-        if declared > free:
-            raise MemoryLimitError(
-                f"{path.name} unpacks to {declared / 2**20:,.0f} MiB, "
-                f"and {free / 2**20:,.0f} MiB are free for it."
-            )
-        with np.load(path, allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
-    except MemoryError as error:
-        if isinstance(error, MemoryLimitError):
-            raise
-        raise MemoryLimitError(f"{path.name} does not fit into memory.") from None
-    except Exception as error:  # zip, header and codec errors come in a dozen classes
-        raise DataFileError(
-            f"{path.name} is not a readable .npz file: {_first_line(error)}"
-        ) from None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _rename(arrays: Arrays) -> Arrays:
-    if "X" in arrays or not set(arrays) & set(KERAS_KEYS):
-        return arrays
-    return {KERAS_KEYS.get(key, key): array for key, array in arrays.items()}
-
-
-def _with_soft_key(arrays: Arrays, soft_key: str) -> Arrays:
-    for key in ("X", "y"):
-        if key not in arrays:
-            raise DataFileError(
-                f"the archive has no array {key!r} (it has {', '.join(arrays) or 'none'})."
-            )
+    kind = path.suffix.lower()
+    if kind == ".npz":
+        refuse_table_settings(target, soft_columns)
+        return _read_archive(path, soft_key), []
+    if kind not in TABLES:
+        raise ArgumentError("source", path.name, f"must end in .npz, {', '.join(TABLES)}.")
     if soft_key != "soft":
-        check_choice("soft_key", soft_key, [key for key in arrays if key not in ("X", "y")])
-        arrays["soft"] = arrays.pop(soft_key)
-        for split in ("val", "test"):
-            if f"{soft_key}_{split}" in arrays:
-                arrays[f"soft_{split}"] = arrays.pop(f"{soft_key}_{split}")
-    return arrays
+        raise ArgumentError(
+            "soft_key", soft_key, "is for .npz files; a table has `soft_columns` instead."
+        )
+    return read_table(path, target, list(soft_columns or []))
 
 
-def _read_csv(path: Path) -> Any:
-    import pandas
-
-    return pandas.read_csv(path)
-
-
-def _read_parquet(path: Path) -> Any:
-    import pandas
-
-    return pandas.read_parquet(path)
+def _read_archive(path: Path, soft_key: str) -> Arrays:
+    keys = entries(path)
+    stored = stored_names(keys, soft_key)
+    for name in ("X", "y"):
+        if name not in stored:
+            raise DataFileError(f"{path.name} has no array `{name}` (it has {', '.join(keys)}).")
+    arrays = load_npz(path, stored.values())
+    return {name: arrays[key] for name, key in stored.items()}
 
 
-_TABLES: Mapping[str, Callable[[Path], Any]] = {".csv": _read_csv, ".parquet": _read_parquet}
+def refuse_table_settings(target: str | None, soft_columns: Sequence[str] | None) -> None:
+    """What is said of a table's columns must not be ignored where there is no table."""
+    for name, value in (("target", target), ("soft_columns", soft_columns)):
+        if value:
+            raise ArgumentError(name, value, "is for .csv and .parquet files only.")
 
 
-def _read_table(path: Path, reader: Callable[[Path], Any]) -> Any:
-    try:
-        table = reader(path)
-    except Exception as error:  # parsers raise what they like on a broken file
-        raise DataFileError(
-            f"{path.name} is not a readable {path.suffix} file: {_first_line(error)}"
-        ) from None
-    if len(table) == 0:
-        raise DataFileError(f"{path.name} has no rows.")
-    return table.rename(columns=str)
+def stored_names(keys: Iterable[str], soft_key: Any = "soft") -> dict[str, str]:
+    """Which of the keys is meant by each of the names ``X, y, soft, X_val, ...``.
+
+    Keras's ``x_train, y_train, x_test, y_test`` are known, and capitals do not matter.
+
+    Raises
+    ------
+    ArgumentError, DataFileError
+        `soft_key` is not there (the nearest is named), or two keys mean the same.
+
+    Examples
+    --------
+    >>> stored_names(["x_train", "y_train", "votes", "id"], soft_key="votes")
+    {'X': 'x_train', 'y': 'y_train', 'soft': 'votes'}
+    """
+    if not isinstance(soft_key, str):
+        raise ArgumentError("soft_key", soft_key, "must be the name of an array.")
+    keys = list(keys)
+    roles = {**ROLES, soft_key.lower(): "soft"}
+    form = re.compile(rf"({'|'.join(map(re.escape, roles))})(?:_(train|val|test))?", re.IGNORECASE)
+    found: dict[str, str] = {}
+    for key in keys:
+        match = form.fullmatch(key)
+        if match:
+            name = roles[match[1].lower()] + SPLITS[match[2] and match[2].lower()]
+            if name in found:
+                raise DataFileError(f"both `{found[name]}` and `{key}` could be `{name}`.")
+            found[name] = key
+    if soft_key != "soft" and "soft" not in found:
+        check_choice("soft_key", soft_key, [key for key in keys if key not in found.values()])
+    return found
 
 
-def _from_table(
-    table: Any, target: str | None, soft_columns: list[str]
-) -> tuple[Arrays, list[str]]:
-    columns = list(table.columns)
-    if target is None:
-        raise ArgumentError("target", None, f"must name the label column: {', '.join(columns)}.")
-    for name, column in (("target", target), *(("soft_columns", c) for c in soft_columns)):
-        check_choice(name, column, columns)
-    if table[target].isna().any():
-        rows = np.flatnonzero(table[target].isna())
-        raise ArgumentError("target", target, f"has no label in row {rows[0]}.")
-    features = [column for column in columns if column not in {target, *soft_columns}]
-    if not features:
-        raise DataFileError("the table has no feature columns beside the labels.")
-    arrays = {"X": _numbers(table, features), "y": table[target].to_numpy()}
-    if arrays["y"].dtype.kind not in "fiub":
-        arrays["y"] = arrays["y"].astype(str)
-    if not soft_columns:
-        return arrays, []
-    ordered, notes = _in_class_order(soft_columns, np.unique(arrays["y"]))
-    return {**arrays, "soft": _numbers(table, ordered)}, notes
+def from_mapping(given: Mapping[str, Any], soft_key: str = "soft") -> dict[str, Any]:
+    """A user's arrays under the names of this package; they are not to be written to."""
+    keys = [key for key in given if isinstance(key, str)]
+    names = stored_names(keys, soft_key)
+    return {name: _read_only(given[key]) for name, key in names.items()}
 
 
-def _numbers(table: Any, columns: list[str]) -> np.ndarray[Any, Any]:
-    for column in columns:
-        if table[column].dtype.kind not in "fiub":
-            raise ArgumentError(
-                "source", column, "is a column of text; features and soft labels must be numbers."
-            )
-    return np.asarray(table[columns].to_numpy())
-
-
-def _in_class_order(
-    soft_columns: list[str], labels: np.ndarray[Any, Any]
-) -> tuple[list[str], list[str]]:
-    """Soft columns in the order of the sorted labels: by name where the names tell, else as given."""
-    names = [str(label) for label in labels]
-    for column_of in (str, lambda name: name.rsplit("_", 1)[-1]):
-        by_name = {column_of(column): column for column in soft_columns}
-        if set(by_name) == set(names):
-            return [by_name[name] for name in names], []
-    pairs = ", ".join(f"{c} = {n}" for c, n in zip(soft_columns, names, strict=False))
-    return soft_columns, [f"Soft columns were taken in the order of the sorted labels: {pairs}."]
+def _read_only(given: Any) -> Any:
+    if not hasattr(given, "__array__"):  # lists are copied anyway
+        return given
+    view = np.asarray(given).view()
+    view.flags.writeable = False
+    return view

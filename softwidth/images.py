@@ -4,47 +4,96 @@ from __future__ import annotations
 
 import io
 import os
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from softwidth._checks import DataFileError, MissingDataError
+from softwidth._checks import DataFileError, MissingDataError, check_memory
 from softwidth._progress import progress
+from softwidth.archives import SAFE_SHARE, load_npz
 from softwidth.fetch import cache_directory
-from softwidth.files import load_npz
+
+Images = np.ndarray[Any, Any]
+
+SIDE = 32  # pixels of an image's side; CIFAR-10's
+BYTES_A_PIXEL = 2 * 3 + 3 * 12  # three channels: decoded and stacked, then as float32 and cut up
 
 
-def cifar10_training_images(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Images (50000, 32, 32, 3) of 0..255 and class ids; decoded images stay in the user cache."""
-    arrays = load_npz(path)
-    cached = cache_directory() / f"cifar10_train_{len(arrays['data'])}.npy"
-    if cached.is_file():
-        return np.load(cached, allow_pickle=False), arrays["y"]
-    images = decode_jpegs(arrays["data"], arrays["offsets"])
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    beside = cached.with_suffix(f".{os.getpid()}.tmp")
-    with open(beside, "wb") as file:
-        np.save(file, images)
-    os.replace(beside, cached)
+def cifar10_training_images(path: Path) -> tuple[Images, np.ndarray[Any, Any]]:
+    """Images (N, 32, 32, 3) of 0..255 and class ids; decoded images stay in the user cache."""
+    arrays = load_npz(path, ("data", "offsets", "y"))
+    data, offsets = arrays["data"], arrays["offsets"]
+    _check_streams(path, data, offsets)
+    needed = (len(offsets) - 1) * SIDE**2 * BYTES_A_PIXEL
+    check_memory(f"decoding {path.name}", needed, share=SAFE_SHARE)
+    digest = blake2b(data.tobytes() + offsets.tobytes(), digest_size=8).hexdigest()
+    cached = cache_directory() / f"cifar10_train_{digest}.npy"
+    images = _cached(cached, len(offsets) - 1)
+    if images is None:
+        images = decode_jpegs(data, offsets)
+        _keep(images, cached)
     return images, arrays["y"]
 
 
-def decode_jpegs(data: np.ndarray[Any, Any], offsets: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The RGB images whose streams are ``data[offsets[i]:offsets[i + 1]]``, shape (N, h, w, 3)."""
+def _check_streams(path: Path, data: np.ndarray[Any, Any], offsets: np.ndarray[Any, Any]) -> None:
+    whole = data.ndim == offsets.ndim == 1 and data.dtype == np.uint8 and offsets.dtype.kind in "iu"
+    if not whole or len(offsets) < 2 or offsets[0] < 0 or offsets[-1] > len(data):
+        raise DataFileError(f"the `offsets` of {path.name} do not cut its `data` into images.")
+
+
+def _cached(path: Path, n: int) -> Images | None:
+    """Images decoded before; None where there are none or they are damaged."""
     try:
-        from PIL import Image, UnidentifiedImageError
+        images = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = images.shape == (n, SIDE, SIDE, 3) and images.dtype == np.uint8
+    return np.asarray(images) if fits else None
+
+
+def _keep(images: Images, path: Path) -> None:
+    """Keep decoded images for the next time, if the cache can be written."""
+    beside = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(beside, "wb") as file:
+            np.save(file, images)
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+
+
+def decode_jpegs(data: np.ndarray[Any, Any], offsets: np.ndarray[Any, Any]) -> Images:
+    """The RGB images whose streams are ``data[offsets[i]:offsets[i + 1]]``, shape (N, 32, 32, 3).
+
+    Raises
+    ------
+    DataFileError
+        A stream that is no JPEG image of that size; the message says which.
+    MissingDataError
+        Pillow is not installed.
+    """
+    images = np.empty((len(offsets) - 1, SIDE, SIDE, 3), np.uint8)
+    with progress("decoding images", len(images)) as shown:
+        for i in range(len(images)):
+            images[i] = _decode(data[offsets[i] : offsets[i + 1]].tobytes(), i)
+            shown.update(i)
+    return images
+
+
+def _decode(stream: bytes, number: int) -> Images:
+    try:
+        from PIL import Image
     except ImportError:
         raise MissingDataError(
             "JPEG images need Pillow: pip install 'softwidth[images]'."
         ) from None
-    images = []
-    with progress("decoding images", len(offsets) - 1) as shown:
-        for i in range(len(offsets) - 1):
-            stream = io.BytesIO(data[offsets[i] : offsets[i + 1]].tobytes())
-            try:
-                images.append(np.asarray(Image.open(stream).convert("RGB")))
-            except (UnidentifiedImageError, OSError):
-                raise DataFileError(f"image {i} is not a readable JPEG stream.") from None
-            shown.update(i)
-    return np.stack(images)
+    try:
+        with Image.open(io.BytesIO(stream), formats=["JPEG"]) as image:
+            if image.size == (SIDE, SIDE):  # known from the header: a huge image is never decoded
+                return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        pass
+    raise DataFileError(f"image {number} is not a readable JPEG stream of {SIDE} x {SIDE} pixels.")

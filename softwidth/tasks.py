@@ -11,13 +11,16 @@ import numpy as np
 from softwidth._checks import (
     ArgumentError,
     check_choice,
+    check_finite,
     check_integer,
     check_number,
     check_rows_not_zero,
     check_same_length,
 )
 from softwidth._types import Array, Dataset, Labels
-from softwidth.labels import as_probabilities, flip
+from softwidth.labels import flip
+
+BLOCK = 2048  # rows scaled at a time: temporaries stay small beside the data
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,17 +89,36 @@ def keep_pair(
 
 
 def add_noise(X: Array, sigma: float, rng: np.random.Generator) -> Array:
-    """Inputs plus Gaussian noise of standard deviation `sigma`, in the units of the features."""
+    """Inputs plus Gaussian noise of standard deviation `sigma`, in the units of the features.
+
+    Raises
+    ------
+    ArgumentError
+        If a sum leaves the numbers of float32.
+    """
     if sigma == 0:
         return X
-    return X + np.float32(sigma) * rng.standard_normal(X.shape, dtype=np.float32)
+    noise = rng.standard_normal(X.shape, dtype=np.float32)
+    noise *= np.float32(sigma)
+    with np.errstate(over="ignore"):
+        noise += X
+    return check_finite("X", noise)
 
 
-def to_unit_rows(X: Array) -> Array:
-    """Rows scaled to unit Euclidean norm, in place where `X` may be written."""
-    norms = np.linalg.norm(X, axis=1)
-    check_rows_not_zero("X", norms)
-    return np.divide(X, norms[:, None], out=X if X.flags.writeable else None)
+def to_unit_rows(X: Array, *, name: str = "X") -> Array:
+    """Rows scaled to unit Euclidean norm, in place where `X` may be written.
+
+    Squares of very large or small numbers leave float32, so rows are brought to a largest entry
+    near 1 first, by a power of two: exact.
+    """
+    check_rows_not_zero(name, np.asarray(X.any(axis=1)))
+    unit = X if X.flags.writeable else np.empty_like(X)
+    for start in range(0, len(X), BLOCK):
+        rows = slice(start, start + BLOCK)
+        exponents = np.frexp(abs(X[rows]).max(axis=1))[1]
+        np.ldexp(X[rows], -exponents[:, None], out=unit[rows])
+        unit[rows] /= np.linalg.norm(unit[rows], axis=1)[:, None]
+    return unit
 
 
 def split_rows(
@@ -139,11 +161,16 @@ def split_rows(
 
 
 def _quotas(counts: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
-    """How many rows each class gives to `n`: proportional, at least one, in all exactly `n`."""
+    """How many rows each class gives to `n`: proportional, at least one, in all exactly `n`.
+
+    A class of two rows or more also keeps one, as long as the others can make up for it.
+    """
+    most = np.maximum(counts - 1, 1)
+    most = most if n <= most.sum() else counts
     wish = counts * (n / counts.sum())
-    quota = np.maximum(np.floor(wish).astype(int), 1)
+    quota = np.clip(np.floor(wish).astype(int), 1, most)
     while quota.sum() < n:
-        quota[np.argmax(np.where(quota < counts, wish - quota, -np.inf))] += 1
+        quota[np.argmax(np.where(quota < most, wish - quota, -np.inf))] += 1
     while quota.sum() > n:
         quota[np.argmax(np.where(quota > 1, quota - wish, -np.inf))] -= 1
     return quota
@@ -163,7 +190,7 @@ def keep_by_margin(
     ----------
     dataset : Dataset
     margins : ndarray, shape (N_train,)
-        One margin per training row, for example `teachers.row_margins`.
+        One margin per training row, for example `lessons.row_margins`.
     fraction : float
         Share of the rows to keep, in (0, 1].
     keep : {"smallest", "largest"}
@@ -213,10 +240,3 @@ def _row_hashes(X: Array) -> list[bytes]:
     from hashlib import blake2b
 
     return [blake2b(row.tobytes(), digest_size=16).digest() for row in np.ascontiguousarray(X)]
-
-
-def check_soft(part: Part, n_classes: int, name: str) -> None:
-    """Soft labels, where there are any, must be probabilities or votes of `n_classes` classes."""
-    if part.soft is not None:
-        check_same_length(name, part.soft, "y", len(part.y))
-        as_probabilities(part.soft, name=name, n_classes=n_classes)

@@ -1,0 +1,130 @@
+"""Reading .npz archives: nothing is unpickled, and sizes are asked for before anything is unpacked."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import numpy as np
+
+from softwidth._checks import DataFileError, MemoryLimitError, SoftwidthError, check_memory
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+SAFE_SHARE = 0.8  # of the free memory: what reading may take
+BYTES_AN_ENTRY = 12  # of a matrix once read: as float32, cut into parts, and noise on them
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An array as its header declares it."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its numbers."""
+        return prod(self.shape) * self.dtype.itemsize
+
+
+def entries(path: Path) -> dict[str, Entry]:
+    """What the arrays of an archive are declared to be; only headers are read.
+
+    Raises
+    ------
+    DataFileError
+        Not an archive of arrays, or an array that is shorter or longer than its header says.
+    """
+    return _reading(path, lambda: _entries(path))
+
+
+def load_npz(path: Path, keys: Iterable[str]) -> Arrays:
+    """These arrays of an archive.
+
+    Raises
+    ------
+    DataFileError
+        An unreadable archive, a missing array, or one of Python objects.
+    MemoryLimitError
+        Arrays that need more than is free; the message says how much.
+    """
+    found, keys = entries(path), list(keys)
+    for key in keys:
+        _refuse_what_is_no_array(path, key, found)
+    wanted = {key: found[key] for key in keys}
+    check_memory(f"reading {path.name}", bytes_to_read(wanted), share=SAFE_SHARE)
+    return _reading(path, lambda: _load(path, keys))
+
+
+def bytes_to_read(wanted: Mapping[str, Entry]) -> int:
+    """Memory that reading these arrays and making a task of them takes, in bytes."""
+    stored = sum(entry.size for entry in wanted.values())
+    matrices = sum(prod(entry.shape) for entry in wanted.values() if len(entry.shape) > 1)
+    return stored + BYTES_AN_ENTRY * matrices
+
+
+def _refuse_what_is_no_array(path: Path, key: str, found: Mapping[str, Entry]) -> None:
+    if key not in found:
+        has = ", ".join(found) or "none"
+        raise DataFileError(f"{path.name} has no array `{key}` (it has {has}).")
+    if found[key].dtype.hasobject:
+        raise DataFileError(
+            f"array `{key}` of {path.name} holds Python objects, which are never unpickled: save "
+            "numbers, or text as a plain array of strings."
+        )
+
+
+def _reading(path: Path, read: Callable[[], T]) -> T:
+    """The result of `read`, whatever goes wrong in it being one of our errors."""
+    try:
+        return read()
+    except SoftwidthError:
+        raise
+    except MemoryError:
+        raise MemoryLimitError(f"{path.name} does not fit into memory.") from None
+    except Exception as error:  # zip, header and codec errors come in a dozen classes
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataFileError(f"{path.name} is not a readable .npz file: {told}") from None
+
+
+def _load(path: Path, keys: list[str]) -> Arrays:
+    with np.load(path, allow_pickle=False) as stored:
+        return {key: stored[key] for key in keys}
+
+
+def _entries(path: Path) -> dict[str, Entry]:
+    with zipfile.ZipFile(path) as archive:
+        return {
+            member.filename.removesuffix(".npy"): _entry(archive, member)
+            for member in archive.infolist()
+            if member.filename.endswith(".npy")
+        }
+
+
+def _entry(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Entry:
+    with archive.open(member) as stream:
+        entry = _header(stream)
+        declared = stream.tell() + entry.size
+    if not entry.dtype.hasobject and declared != member.file_size:
+        raise DataFileError(
+            f"{member.filename} takes {member.file_size} bytes where its header says {declared}."
+        )
+    return entry
+
+
+def _header(stream: IO[bytes]) -> Entry:
+    version = np.lib.format.read_magic(stream)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read is None:
+        raise DataFileError(f"format {version} of arrays is not read.")
+    shape, _, dtype = read(stream)
+    return Entry(shape, dtype)
