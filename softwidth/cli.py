@@ -180,6 +180,29 @@ def report(
         print(*written, sep="\n")
 
 
+@app.command()
+def bounds(
+    margin: Annotated[float, typer.Option(help="Sup-norm margin of the data, in (0, 1/2].")],
+    error: Annotated[float, typer.Option(help="Wanted share of mistakes.")],
+    samples: Annotated[int, typer.Option(help="Number of training rows.")],
+    classes: Annotated[int, typer.Option(help="Number of classes.")] = 2,
+    confidence: Annotated[
+        float, typer.Option(help="Probability over the random start with which it holds.")
+    ] = 0.99,
+    json_: Json = False,
+) -> None:
+    """Width, steps, radius and step size that theorems find sufficient for an error."""
+    from softwidth.bounds import bounds as evaluate
+
+    found = evaluate(margin, error, samples, n_classes=classes, confidence=confidence).as_dict()
+    if json_:
+        _print_json(found)
+    else:
+        from softwidth.bounds_text import print_bounds
+
+        print_bounds(found)
+
+
 @data_app.command("list")
 def data_list(json_: Json = False) -> None:
     """Built-in data sets, and where each is on this machine."""

@@ -195,3 +195,29 @@ def test_mnist_within_budget_and_memory(real_data, tmp_path):
     assert plan["seconds"] < 2 * 40
     assert time.monotonic() - began < 2.5 * 40
     assert plan["soft"]["width"] or plan["hard"]["width"]
+
+
+def test_bounds_for_a_person_and_for_a_program(capsys):
+    arguments = ["bounds", "--margin", "0.0176", "--error", "0.05", "--samples", "60000"]
+    assert cli.main([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for group in (found, found["paper"]):
+        for kind in ("soft", "hard"):
+            assert set(group[kind]) == {"width", "steps", "radius", "step_size"}
+    assert cli.main(arguments) == 0
+    assert f"{found['soft']['width']:.4g}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("margin", "error", "samples", "says"),
+    [
+        ("0", "0.1", "10", "`margin`"),
+        ("0.7", "0.1", "10", "`margin`"),
+        ("nan", "0.1", "10", "`margin`"),
+        ("0.1", "1", "10", "`error`"),
+        ("0.1", "0.1", "0", "`n_samples`"),
+    ],
+)
+def test_bounds_refuse_what_theorems_do(margin, error, samples, says, capsys):
+    arguments = ["bounds", "--margin", margin, "--error", error, "--samples", samples]
+    assert says in one_line(capsys, *arguments)
