@@ -58,6 +58,7 @@ def _open_bar(label: str, total: float) -> Any:
         TaskProgressColumn(),
         TimeRemainingColumn(),
         console=console,
+        redirect_stdout=False,  # it would send what others print to stderr
         transient=True,
         disable=not console.is_terminal,
     )

@@ -56,6 +56,7 @@ class Histories:
         self.entropy = np.zeros((steps, n_kinds))
         self.recorded = np.array(record_epochs(recipe), np.int64)
         names = DIAGNOSTICS if len(self.recorded) else ()
+        self.noted = np.full(n_students, -1)  # epoch of each student's last diagnostics
         self.diagnostics = {n: np.full((n_students, len(self.recorded)), np.nan) for n in names}
 
     @property
@@ -72,6 +73,7 @@ class Histories:
 
     def note(self, members: Sequence[int], values: dict[str, Array], epoch: int) -> None:
         """Write down diagnostics of students; they stand until they are overwritten."""
+        self.noted[members] = epoch
         first = np.searchsorted(self.recorded, epoch)
         for name, value in values.items():
             self.diagnostics[name][members, first:] = value[:, None]
@@ -79,8 +81,9 @@ class Histories:
     def cut(self, member: int, step: int) -> None:
         """Nothing is known of a student from this step on."""
         self.ce[step:, member] = self.error[step:, member] = np.nan
+        last = min(self.noted[member], step // self.per_epoch)
         for values in self.diagnostics.values():
-            values[member, self.recorded * self.per_epoch > step] = np.nan
+            values[member, self.recorded > last] = np.nan
 
     def hold(self, member: int, epochs: int) -> None:
         """A student that left after so many epochs stays at the mean of its last."""

@@ -54,7 +54,8 @@ def _span_bytes(students: Sequence[Student], data: TrainingData) -> int:
 def _target_bytes(data: TrainingData, recipe: Recipe) -> int:
     """Of the targets of a round, a table of probabilities on the way to them, and row orders."""
     kinds, K, N = len(data.targets), data.n_classes, len(data.y)
-    orders = max(4 * N, ORDER_BYTES) + 8 * N if recipe.batch_size else 0
+    one_round = min(4 * N * recipe.epochs, max(4 * N, ORDER_BYTES))
+    orders = one_round + 8 * N if recipe.batch_size else 0
     return kinds * N * (K * data.X.itemsize + 3 * 8) + 2 * 8 * N * K + orders
 
 

@@ -126,10 +126,12 @@ class _Run:
         with blas_threads(self.threads if len(workers) == 1 else 1):
             while epoch < self.recipe.epochs and workers and not self.interrupted:
                 epoch = self._round(workers, epoch, shown)
-                if not self.interrupted and epoch in self.histories.recorded:
+                if epoch in self.histories.recorded:
                     self._diagnose(workers, epoch)
                 workers = self._without_finished(workers, epoch)
         for worker in workers:
+            if self.interrupted:
+                self._break_off(worker)
             self._collect(worker.everybody())
 
     def _workers(self, piece: list[int]) -> list[Worker]:
@@ -169,8 +171,8 @@ class _Run:
                 except KeyboardInterrupt:  # not by a signal, or by a second one
                     self.interrupt()
         self.work_done += float(done.sum())
-        for worker, job in zip(workers, jobs, strict=True):
-            self._note_stop(worker, job.result())
+        for job in jobs:
+            job.result()  # raises what the worker raised
         return end
 
     def _round_end(self, workers: list[Worker], epoch: int) -> int:
@@ -204,15 +206,13 @@ class _Run:
             if self.status[member] == NOT_STARTED:
                 self.status[member], self.epochs[member] = status, epochs
 
-    def _note_stop(self, worker: Worker, step: int) -> None:
+    def _break_off(self, worker: Worker) -> None:
         """Note how far the members came that were still training when the work was stopped."""
-        epochs = step // self.histories.per_epoch
-        if not self.interrupted or epochs == self.recipe.epochs:
-            return
+        epochs = worker.step // self.histories.per_epoch
         for s, member in enumerate(worker.members):
-            if worker.share.status[s] == TRAINING:
+            if worker.share.status[s] == TRAINING and epochs < self.recipe.epochs:
                 self.status[member], self.epochs[member] = INTERRUPTED, epochs
-                self.histories.cut(member, step)
+                self.histories.cut(member, worker.step)
 
     def bank(self, seconds: float) -> Bank:
         """The result, histories filled after the end of students that left early."""

@@ -81,6 +81,13 @@ class Worker:
     recipe : Recipe
     ce, error : ndarray, shape (steps, S)
         The bank's histories.
+
+    Attributes
+    ----------
+    members : list of int
+        Those that have not left.
+    step : int
+        The step that comes next.
     """
 
     def __init__(
@@ -93,6 +100,7 @@ class Worker:
         error: Array,
     ) -> None:
         self.members, self.students, self.data = list(members), students, data
+        self.step = 0
         batch = rows_a_step(recipe, len(data.y))
         self.course = Course(
             batch,
@@ -116,13 +124,11 @@ class Worker:
         self.share.W_start[:] = self.share.W[: len(self.share.W_start)]
         self.buffers = _empty_buffers(len(self.share.W), data, recipe, self.course.block)
 
-    def run(self, rows: Rows, entropy: Array, orders: Any, factors: Array, epoch: int, stop: Any, done: Any) -> int:  # fmt: skip
+    def run(self, rows: Rows, entropy: Array, orders: Any, factors: Array, epoch: int, stop: Any, done: Any) -> None:  # fmt: skip
         """Train for ``len(orders)`` epochs without Python; see `_steps.run_epochs`."""
-        return int(
-            _steps.run_epochs(
-                rows, entropy, orders, factors, self.share, self.buffers, self.course,
-                epoch, stop, done,
-            )
+        self.step = _steps.run_epochs(
+            rows, entropy, orders, factors, self.share, self.buffers, self.course,
+            epoch, stop, done,
         )  # fmt: skip
 
     def _neurons(self, s: int) -> slice:
