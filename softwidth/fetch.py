@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from softwidth._checks import ArgumentError, DataFileError, MissingDataError, check_choice
@@ -27,6 +29,8 @@ REMOTES = {
         "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
     )
 }
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+TIMEOUT, CHUNK = 30, 2**16  # seconds without a byte; bytes at a time
 LOCAL_ONLY = {
     "cifar10": "CIFAR-10 is published as pickles, which are never opened here: put "
     "cifar10_train_jpeg.npz and cifar10_test.npz into the directory $SOFTWIDTH_DATA"
@@ -53,7 +57,9 @@ def need_file(dataset: str, name: str) -> Path:
     """`find_file`, or an error that says how to get the file."""
     path = find_file(name)
     if path is None:
-        raise MissingDataError(f"{name} is not on this machine: {how_to_get(dataset)}.")
+        places = [os.environ.get("SOFTWIDTH_DATA"), cache_directory()]
+        looked = " or ".join(str(place) for place in places if place)
+        raise MissingDataError(f"{name} is not in {looked}: {how_to_get(dataset)}.")
     return path
 
 
@@ -98,40 +104,57 @@ def fetch(name: str, *, base_url: str | None = None, progress: bool = True) -> P
 
 
 def _check_mirror(base_url: str) -> str:
-    parts = urlsplit(base_url)
-    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise ArgumentError("base_url", base_url, "must begin with https://.")
+    try:
+        parts = urlsplit(base_url)
+        host, here = parts.hostname, parts.hostname in LOOPBACK
+    except ValueError:  # such as a bracket without its pair
+        host, here = None, False
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and here)):
+        wish = "must begin with https://, or with http:// for this machine."
+        raise ArgumentError("base_url", base_url, wish)
     return base_url.rstrip("/")
 
 
 def download(url: str, remote: Remote, *, progress: bool = True) -> Path:
-    """A checked download of `remote` from `url` into the user cache."""
+    """A checked download of `remote` from `url` into the user cache.
+
+    Raises
+    ------
+    MissingDataError
+        No connection, no such file there, or a cache that cannot be written.
+    DataFileError
+        Another checksum than expected; nothing is left behind.
+    """
     import pooch
     import requests
 
     pooch.get_logger().setLevel("ERROR")
+    bar = _Bar(remote.file) if progress else None
+    downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT)
     path = cache_directory()
     try:
         path.mkdir(parents=True, exist_ok=True)
-        return Path(
-            pooch.retrieve(
-                url,
-                f"sha256:{remote.sha256}",
-                fname=remote.file,
-                path=path,
-                downloader=pooch.HTTPDownloader(
-                    progressbar=_Bar(remote.file) if progress else None
-                ),
-            )
-        )
+        known = f"sha256:{remote.sha256}"
+        return Path(pooch.retrieve(url, known, remote.file, path, downloader=downloader))
+    except requests.RequestException as error:  # some are also ValueErrors
+        raise MissingDataError(f"{url} could not be downloaded: {_reason(error)}.") from None
     except ValueError:
         raise DataFileError(
             f"{url} does not have the expected sha256 {remote.sha256}; nothing was kept."
         ) from None
-    except requests.RequestException as error:
-        raise MissingDataError(f"{url} could not be downloaded: {type(error).__name__}.") from None
     except OSError as error:
         raise MissingDataError(f"{path} cannot be written: {error.strerror}.") from None
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _reason(error: Any) -> str:
+    """Why a download failed, in a few words."""
+    if error.response is not None:
+        return f"the server answers {error.response.status_code} {error.response.reason}".rstrip()
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__)
+    return words.lower()
 
 
 class _Bar:
