@@ -76,9 +76,10 @@ def rows_text(rows: Iterable[int], most: int = 5) -> str:
 def check_choice(name: str, value: str, options: Iterable[str]) -> str:
     """`value` if it is one of `options`; the error names the nearest option."""
     options = list(options)
-    if isinstance(value, str) and value in options:
-        return value
-    near = difflib.get_close_matches(str(value), options, n=1, cutoff=0.4)
+    text = value if isinstance(value, str) else ""
+    if text in options:
+        return text
+    near = difflib.get_close_matches(text, options, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? Choices" if near else "choices"
     raise ArgumentError(name, value, f"is unknown; {hint}: {', '.join(options)}.")
 
