@@ -137,14 +137,16 @@ def check_step(step_size: float) -> float:
     return check_number("step_size", step_size, low=0, open_low=True)
 
 
-def step_assumption(step_size: float, n_classes: int) -> dict[str, bool]:
-    """Theory allows steps below 4 for one logit and below 1 for K.
+def step_assumption(step_size: float, n_classes: int, steepest: float = 1.0) -> dict[str, bool]:
+    """Theory allows steps below 4 for one logit and below 1 for K, over ``max‖∇f‖²``.
+
+    That is at most 1 for rows of at most unit norm.
 
     >>> step_assumption(1.0, 3)
-    {'step_size < 1': False}
+    {'step_size · max‖∇f‖² < 1': False}
     """
     limit = 4 if n_classes == 2 else 1
-    return {f"step_size < {limit}": step_size < limit}
+    return {f"step_size · max‖∇f‖² < {limit}": step_size * steepest < limit}
 
 
 def kappa(logit: float) -> float:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from softwidth._checks import ArgumentError, check_integer
 
 SMALLEST = 1e-30  # of a margin or error: its fourth power is still a floating-point number
 LARGEST_MARGIN = 0.5
+NUMBERS = (int, float, np.integer, np.floating)
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,9 @@ def even_ceil(value: float) -> int:
     return max(2, 2 * math.ceil(value / 2))
 
 
-def check_margin(margin: float) -> float:
+def check_margin(margin: Any) -> float:
     """`margin` in (0, 1/2]: with ``‖v‖ ≤ 1`` and ``‖x‖ ≤ 1``, ``f_v(x) ≤ P(zᵀx > 0) = 1/2``."""
-    if not isinstance(margin, Real) or not SMALLEST <= margin <= LARGEST_MARGIN:
+    if not isinstance(margin, NUMBERS) or not SMALLEST <= margin <= LARGEST_MARGIN:
         wish = (
             "must be above 0 and at most 0.5: rows of at most unit norm have no larger one, "
             "and with margin 0 no width suffices."
@@ -123,19 +125,19 @@ def check_margin(margin: float) -> float:
     return float(margin)
 
 
-def check_error(error: float, name: str = "error") -> float:
+def check_error(error: Any, name: str = "error") -> float:
     """A wanted share of mistakes (or loss), in (0, 1)."""
     return check_open_unit(name, error)
 
 
-def check_delta(confidence: float) -> float:
+def check_delta(confidence: Any) -> float:
     """The failure probability ``δ = 1 - confidence``, in (0, 1)."""
     return 1 - check_open_unit("confidence", confidence)
 
 
-def check_open_unit(name: str, value: float) -> float:
+def check_open_unit(name: str, value: Any) -> float:
     """`value` in (0, 1)."""
-    if not isinstance(value, Real) or not SMALLEST <= value < 1:
+    if not isinstance(value, NUMBERS) or not SMALLEST <= value < 1:
         raise ArgumentError(name, value, "must be above 0 and below 1.")
     return float(value)
 
