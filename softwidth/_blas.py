@@ -10,55 +10,46 @@ from __future__ import annotations
 from typing import Any
 
 import llvmlite.binding
-import numpy as np
+from llvmlite import ir
 from numba import njit, types
-from numba.extending import get_cython_function_address, overload
+from numba.core import cgutils
+from numba.extending import get_cython_function_address, intrinsic
+
+_SYMBOLS = {types.float32: "softwidth_sgemm", types.float64: "softwidth_dgemm"}
+for _symbol in _SYMBOLS.values():
+    _address = get_cython_function_address("scipy.linalg.cython_blas", _symbol.split("_")[1])
+    llvmlite.binding.add_symbol(_symbol, _address)
 
 
-def _external(routine: str, real: Any) -> Any:
-    symbol = f"softwidth_{routine}"
-    address = get_cython_function_address("scipy.linalg.cython_blas", routine)
-    llvmlite.binding.add_symbol(symbol, address)
-    char, integer, number = map(types.CPointer, (types.int8, types.int32, real))
-    return types.ExternalFunction(
-        symbol,
-        types.void(
-            char, char, integer, integer, integer, number, number, integer,
-            number, integer, number, number, integer,
-        ),
-    )  # fmt: skip
+@intrinsic
+def _gemm(typing_context, flags, sizes, factors, addresses):  # type: ignore[no-untyped-def]
+    """Call gemm, which takes every argument by address, with these values.
 
+    ``(transA, transB), (m, n, k, lda, ldb, ldc), (alpha, beta), (A, B, C)``: written as machine
+    code because arrays made only to be pointed at took 2 s more to compile.
+    """
+    symbol = _SYMBOLS[factors.dtype]
 
-_sgemm = _external("sgemm", types.float32)
-_dgemm = _external("dgemm", types.float64)
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        flags, sizes, factors, addresses = (cgutils.unpack_tuple(builder, a) for a in arguments)
 
+        def slot(value: Any, bits: int | None = None) -> Any:
+            small = value if bits is None else builder.trunc(value, ir.IntType(bits))
+            return cgutils.alloca_once_value(builder, small)
 
-def _gemm(flags, sizes, factors, A, B, C) -> None:  # type: ignore[no-untyped-def]
-    raise NotImplementedError("compiled code only")
+        trans_a, trans_b = (slot(flag, 8) for flag in flags)
+        m, n, k, lda, ldb, ldc = (slot(size, 32) for size in sizes)
+        alpha, beta = (slot(factor) for factor in factors)
+        A, B, C = (builder.inttoptr(address, alpha.type) for address in addresses)
+        passed = [trans_a, trans_b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc]
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol), passed)
+        return context.get_dummy_value()
 
-
-@overload(_gemm)
-def _gemm_for_dtype(flags, sizes, factors, A, B, C):  # type: ignore[no-untyped-def]
-    routine = _sgemm if A.dtype == types.float32 else _dgemm
-
-    def call(flags, sizes, factors, A, B, C):  # type: ignore[no-untyped-def]
-        routine(
-            flags.ctypes, flags[1:].ctypes,
-            sizes.ctypes, sizes[1:].ctypes, sizes[2:].ctypes,
-            factors.ctypes, A.ctypes, sizes[3:].ctypes, B.ctypes, sizes[4:].ctypes,
-            factors[1:].ctypes, C.ctypes, sizes[5:].ctypes,
-        )  # fmt: skip
-
-    return call
+    return types.void(flags, sizes, factors, addresses), generate
 
 
 _NO, _YES = ord("N"), ord("T")
-
-
-@njit(nogil=True, cache=True)
-def _arguments(dtype):  # type: ignore[no-untyped-def]
-    """Room for gemm's arguments, all of which BLAS takes by address."""
-    return np.empty(2, np.int8), np.empty(6, np.int32), np.empty(2, dtype)
 
 
 @njit(nogil=True, cache=True)
@@ -68,21 +59,21 @@ def activations(W, X, out) -> None:  # type: ignore[no-untyped-def]
     BLAS reads columns first, so it sees the transposes: ``outᵀ = X Wᵀ``.
     """
     n, D = X.shape
-    flags, sizes, factors = _arguments(W.dtype)
-    flags[0], flags[1] = _YES, _NO
-    sizes[0], sizes[1], sizes[2] = n, W.shape[0], D
-    sizes[3], sizes[4], sizes[5] = D, D, out.shape[1]
-    factors[0], factors[1] = 1, 0
-    _gemm(flags, sizes, factors, X, W, out)
+    _gemm(
+        (_YES, _NO),
+        (n, W.shape[0], D, D, D, out.shape[1]),
+        (W.dtype.type(1), W.dtype.type(0)),
+        (X.ctypes.data, W.ctypes.data, out.ctypes.data),
+    )
 
 
 @njit(nogil=True, cache=True)
 def add_outer(G, X, alpha, beta, out) -> None:  # type: ignore[no-untyped-def]
     """``out = alpha G[:, :n] @ X + beta out`` for C-ordered ``G (H, >= n)``, ``X (n, D)``."""
     n, D = X.shape
-    flags, sizes, factors = _arguments(G.dtype)
-    flags[0], flags[1] = _NO, _NO
-    sizes[0], sizes[1], sizes[2] = D, G.shape[0], n
-    sizes[3], sizes[4], sizes[5] = D, G.shape[1], D
-    factors[0], factors[1] = alpha, beta
-    _gemm(flags, sizes, factors, X, G, out)
+    _gemm(
+        (_NO, _NO),
+        (D, G.shape[0], n, D, G.shape[1], D),
+        (G.dtype.type(alpha), G.dtype.type(beta)),
+        (X.ctypes.data, G.ctypes.data, out.ctypes.data),
+    )
