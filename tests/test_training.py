@@ -10,7 +10,7 @@ from reference import batches_of, train_all, train_one
 from softwidth import _steps
 from softwidth.labels import make_targets
 from softwidth.network import initialise
-from softwidth.specs import Recipe, Student
+from softwidth.specs import Student
 from softwidth.training import train_bank
 
 recipes = st.fixed_dictionaries(
@@ -251,11 +251,3 @@ def test_first_use_types_do_not_compile_again():
     )  # fmt: skip
     bank.logits(X)
     assert (len(_steps.run_epochs.signatures), len(_steps.bank_logits.signatures)) == before
-
-
-@given(n=st.integers(1, 50))
-def test_cosine_schedule_falls_from_one_to_zero(n):
-    factors = Recipe(schedule="cosine").factors(n)
-    assert factors[0] == 1
-    assert (np.diff(factors) < 0).all()
-    assert factors[-1] == pytest.approx(np.sin(np.pi / (2 * n)) ** 2)
