@@ -116,7 +116,10 @@ def _labels(table: Any, target: str) -> np.ndarray[Any, Any]:
     if len(missing):
         raise ArgumentError("target", target, f"has no label in rows {rows_text(missing)}.")
     labels = np.asarray(table[target].to_numpy())
-    return labels if labels.dtype.kind in "fiub" else labels.astype(str)
+    if labels.dtype.kind not in "fiub":
+        return labels.astype(str)
+    whole = bool((labels == np.rint(labels)).all())  # 1.0 is class 1: a column may name it so
+    return labels.astype(np.int64) if whole else labels
 
 
 def _numbers(table: Any, columns: list[str]) -> np.ndarray[Any, Any]:

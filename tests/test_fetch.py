@@ -40,7 +40,7 @@ class FileServer(BaseHTTPRequestHandler):
 def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), FileServer) as served:
         served.asked = []
-        thread = threading.Thread(target=served.serve_forever, daemon=True)
+        thread = threading.Thread(target=served.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         served.address = f"http://127.0.0.1:{served.server_port}"
         yield served
