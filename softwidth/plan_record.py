@@ -7,20 +7,22 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from softwidth import __version__
 from softwidth._types import Array, Dataset
+from softwidth.advice import Recommendation
 from softwidth.bank import measures, stacked_logits
 from softwidth.calibration import calibration_bins, expected_calibration_error
-from softwidth.least_width import LEVEL, Saving, by_row, error_intervals
+from softwidth.least_width import LEVEL, Decision, Saving, by_row, error_intervals
 from softwidth.network import probabilities, size
-from softwidth.tuning import KINDS, Combination, Trial, Tuned, predicted
-
-if TYPE_CHECKING:
-    from softwidth.planner import Plan
+from softwidth.pace import Pace
+from softwidth.plan_labels import SoftLabels
+from softwidth.plan_spec import PlanSpec
+from softwidth.trials import KINDS, Trial, predicted
+from softwidth.tuning import Combination, Tuned
 
 CURVE_POINTS = 60  # of a training curve that is stored
 LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn")
@@ -41,6 +43,38 @@ class Held:
 
     rows: dict[Combination, dict[str, Any]]
     bins: dict[Combination, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A decision with its evidence.
+
+    Attributes
+    ----------
+    recommendation : Recommendation
+    decision : Decision
+        Validation errors, target and least widths.
+    soft_labels : SoftLabels
+    tuned : Tuned
+        The students at their chosen step sizes.
+    held : Held
+        What they do on the test rows.
+    warnings : list of str
+    """
+
+    spec: PlanSpec
+    recommendation: Recommendation
+    decision: Decision
+    soft_labels: SoftLabels
+    tuned: Tuned
+    held: Held
+    warnings: list[str]
+    pace: Pace
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything in plain numbers and words: the content of ``plan.json``."""
+        return record(self)
 
 
 def hold_against_test(tuned: Tuned, data: Dataset, widths: Sequence[int]) -> Held:

@@ -9,57 +9,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from softwidth._checks import ArgumentError
 from softwidth._types import Dataset
-from softwidth.advice import Recommendation, recommend
+from softwidth.advice import recommend
 from softwidth.data import load
 from softwidth.least_width import Decision, by_row, decide
 from softwidth.pace import Pace
 from softwidth.plan_labels import SoftLabels, soft_labels
-from softwidth.plan_record import Held, hold_against_test, record
+from softwidth.plan_record import Plan, hold_against_test
 from softwidth.plan_spec import PlanSpec
-from softwidth.tuning import KINDS, Task, Tuned, tune
+from softwidth.trials import KINDS, Task
+from softwidth.tuning import tune
 
 # Most mistakes on noisy rows are the noise's: 8 draws of it on every held-out row make differences
 # between label kinds about half as uncertain on digits, as long as the rows stay few.
 NOISE_DRAWS, ENOUGH_ROWS = 8, 8000
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A decision with its evidence.
-
-    Attributes
-    ----------
-    recommendation : Recommendation
-    decision : Decision
-        Validation errors, target and least widths.
-    soft_labels : SoftLabels
-    tuned : Tuned
-        The students at their chosen step sizes.
-    held : Held
-        What they do on the test rows.
-    warnings : list of str
-    """
-
-    spec: PlanSpec
-    recommendation: Recommendation
-    decision: Decision
-    soft_labels: SoftLabels
-    tuned: Tuned
-    held: Held
-    warnings: list[str]
-    pace: Pace
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything in plain numbers and words: the content of ``plan.json``."""
-        return record(self)
 
 
 def plan(

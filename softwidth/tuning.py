@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from softwidth._types import Array, Labels
-from softwidth.bank import Bank, measures, stacked_logits
-from softwidth.labels import Targets, make_targets
-from softwidth.network import Network
 from softwidth.pace import Pace, default_batch, default_epochs
 from softwidth.plan_spec import PlanSpec
 from softwidth.specs import Student
-from softwidth.tasks import split_rows
-from softwidth.training import train_bank
+from softwidth.trials import KINDS, Setting, Task, Trial, train, with_rows
 
-KINDS = ("hard", "soft", "argmax")  # `argmax` tells softness from better labels
 STEP_SIZES = (1.0, 10.0, 100.0)
 STEPS_PER_DECADE = 2
 STEP_LIMITS = (0.01, 10000.0)
@@ -32,53 +26,8 @@ EXTRA_STEPS = 3.0  # neighbours tried, on average: room left for them in the bud
 FEWEST_EPOCHS = 3  # before rows are left out instead
 FEWEST_ROWS = 1000  # whatever the budget: fewer would say nothing
 USABLE = 0.8  # of the seconds left that are planned with; the rest is for evaluation and the page
-MOMENTUM, SCHEDULE = 0.9, "cosine"
 
 Combination = tuple[str, int]  # label kind and width
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What the students of a plan learn from, and the rows that choose between them."""
-
-    X: Array  # (N, D)
-    y: Labels
-    soft: Array  # (N, K)
-    X_val: Array
-    y_val: Labels
-
-    @property
-    def targets(self) -> dict[str, Targets]:
-        """What each label kind trains on."""
-        K = self.soft.shape[1]
-        return {kind: make_targets(kind, self.y, self.soft, n_classes=K) for kind in KINDS}
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One trained student."""
-
-    student: Student
-    network: Network
-    diverged: bool
-    mistakes: np.ndarray[Any, Any]  # (N_val,) bool
-    log_loss: float  # on validation rows, nats
-    curve: dict[str, Array]  # cross_entropy, kl, error by epoch
-
-    @property
-    def score(self) -> tuple[float, float]:
-        """Validation error, then log loss."""
-        return float(self.mistakes.mean()), self.log_loss
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How all students of a plan are trained."""
-
-    rows: int
-    epochs: int
-    batch_size: int
-    tuning_seeds: int  # students per step size; the other seeds are trained at the chosen one only
 
 
 @dataclass(eq=False)
@@ -131,7 +80,7 @@ def tune(task: Task, spec: PlanSpec, pace: Pace) -> Tuned:
 class _Tuner:
     def __init__(self, task: Task, spec: PlanSpec, pace: Pace, tuned: Tuned) -> None:
         self.spec, self.pace, self.tuned = spec, pace, tuned
-        self.task = _fewer_rows(task, tuned.setting.rows, spec.seed)
+        self.task = with_rows(task, tuned.setting.rows, spec.seed)
         self.grid = _grid(spec)
         self.first_seeds = range(tuned.setting.tuning_seeds)
         self.combinations = [(kind, width) for kind in KINDS for width in spec.widths]
@@ -201,61 +150,6 @@ class _Tuner:
         return float(neurons) * len(self.task.y) * self.tuned.setting.epochs
 
 
-def train(task: Task, students: list[Student], setting: Setting, label: str | None) -> list[Trial]:
-    """Train students of a plan and look at them on the validation rows."""
-    bank = train_bank(
-        task.X,
-        task.y,
-        task.targets,
-        students,
-        epochs=setting.epochs,
-        batch_size=setting.batch_size,
-        momentum=MOMENTUM,
-        schedule=SCHEDULE,
-        progress_label=label,
-    )
-    if bank.interrupted:
-        raise KeyboardInterrupt
-    return _trials(bank, task)
-
-
-def _trials(bank: Bank, task: Task, chunk: int = 64) -> list[Trial]:
-    curves = {m: bank.epoch_means(m).astype(np.float32) for m in ("cross_entropy", "kl", "error")}
-    trials = []
-    for start in range(0, len(bank), chunk):
-        members = range(start, min(start + chunk, len(bank)))
-        logits = stacked_logits([bank.networks[m] for m in members], task.X_val)
-        losses = measures(logits, task.y_val)["log_loss"]
-        wrong = predicted(logits) != task.y_val
-        for m, loss, mistakes in zip(members, losses, wrong, strict=True):
-            gone = bank.status[m] == "diverged" or not np.isfinite(loss)
-            trials.append(
-                Trial(
-                    bank.students[m],
-                    _own(bank.networks[m]),
-                    gone,
-                    mistakes | gone,  # a student that diverged knows nothing
-                    np.inf if gone else float(loss),
-                    {name: curve[m] for name, curve in curves.items()},
-                )
-            )
-    return trials
-
-
-def _own(network: Network) -> Network:
-    """The network with weights of its own: a bank's are views that keep all of it alive."""
-    return Network(
-        network.W.copy(), network.A.copy(), network.b.copy(), network.scale, network.bias
-    )
-
-
-def predicted(logits: Array) -> Labels:
-    """Class ids (S, N) from logits (S, N, C)."""
-    if logits.shape[-1] == 1:
-        return (logits[..., 0] > 0).astype(np.int64)
-    return logits.argmax(axis=-1)
-
-
 def _next_step(step_size: float, by: int) -> float:
     """The step size `by` places further on the grid of whole fractions of a decade.
 
@@ -272,13 +166,6 @@ def _allowed(step_size: float) -> bool:
 
 def _grid(spec: PlanSpec) -> tuple[float, ...]:
     return spec.step_sizes or STEP_SIZES
-
-
-def _fewer_rows(task: Task, rows: int, seed: int) -> Task:
-    if rows == len(task.y):
-        return task
-    chosen, _ = split_rows(task.y, rows, seed=seed, name="budget")
-    return replace(task, X=task.X[chosen], y=task.y[chosen], soft=task.soft[chosen])
 
 
 def _setting(task: Task, spec: PlanSpec, pace: Pace) -> tuple[Setting, list[str]]:
@@ -315,7 +202,7 @@ def _measure(task: Task, spec: PlanSpec, pace: Pace, batch: int) -> None:
     """Time an epoch of a bank like those to come on some rows, once compiled."""
     students = [Student(w, s, kind) for kind in KINDS for w in spec.widths for s in range(3)]
     rows = min(len(task.y), 64 * batch)
-    few = _fewer_rows(task, rows, spec.seed)
+    few = with_rows(task, rows, spec.seed)
     began = time.monotonic()
     train(few, students[:1], Setting(rows, 1, batch, 1), None)
     compiled = time.monotonic()

@@ -8,17 +8,8 @@ import pytest
 from softwidth.pace import Pace
 from softwidth.plan_spec import PlanSpec
 from softwidth.training import train_bank
-from softwidth.tuning import (
-    KINDS,
-    MOMENTUM,
-    SCHEDULE,
-    STEPS_PER_DECADE,
-    Setting,
-    Task,
-    predicted,
-    train,
-    tune,
-)
+from softwidth.trials import KINDS, MOMENTUM, SCHEDULE, Setting, Task, predicted, train
+from softwidth.tuning import STEPS_PER_DECADE, tune
 
 
 def make_task(n=120, d=6, K=2, seed=0):
@@ -116,6 +107,6 @@ def test_ctrl_c_is_passed_on(monkeypatch):
     class Interrupted:
         interrupted = True
 
-    monkeypatch.setattr("softwidth.tuning.train_bank", lambda *_, **__: Interrupted())
+    monkeypatch.setattr("softwidth.trials.train_bank", lambda *_, **__: Interrupted())
     with pytest.raises(KeyboardInterrupt):
         train(task, [], Setting(120, 1, 32, 1), None)
