@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from softwidth._checks import (
     check_finite,
     check_integer,
     check_number,
+    check_numeric,
     check_rows_not_zero,
     check_same_length,
 )
@@ -37,9 +38,11 @@ class Part:
         return Part(self.X[chosen], self.y[chosen], soft)
 
 
-def class_number(name: str, label: object, classes: Sequence[str]) -> int:
-    """The id of a class given by its name."""
-    return list(classes).index(check_choice(name, str(label), classes))
+def class_numbers(name: str, labels: Any, classes: Sequence[str]) -> list[int]:
+    """The ids of classes given by name; a single name stands for itself, not for its letters."""
+    several = isinstance(labels, Iterable) and not isinstance(labels, str)
+    names = [str(label) for label in (labels if several else [labels])]
+    return [list(classes).index(check_choice(name, label, classes)) for label in names]
 
 
 def group(
@@ -52,9 +55,9 @@ def group(
     ArgumentError
         An unknown class, or a grouping that takes all or none of them.
     """
-    ids = sorted({class_number("positive", label, classes) for label in positive})
-    if not 0 < len(ids) < len(classes):
-        raise ArgumentError("positive", list(positive), "must leave classes on both sides.")
+    ids = class_numbers("positive", positive, classes)
+    if not 0 < len(set(ids)) < len(classes):
+        raise ArgumentError("positive", positive, "must leave classes on both sides.")
     inside = np.isin(np.arange(len(classes)), ids)
     soft = part.soft
     if soft is not None:
@@ -70,9 +73,9 @@ def keep_pair(
 
     A row whose soft label has nothing on the pair takes its class id, and a note says how many.
     """
-    ids = [class_number("pair", label, classes) for label in pair]
+    ids = class_numbers("pair", pair, classes)
     if len(ids) != 2 or ids[0] == ids[1]:
-        raise ArgumentError("pair", list(pair), "must name two different classes.")
+        raise ArgumentError("pair", pair, "must name two different classes.")
     kept = part.rows(np.isin(part.y, ids))
     y = (kept.y == ids[1]).astype(np.int64)
     notes: list[str] = []
@@ -182,14 +185,14 @@ def flip_labels(part: Part, rate: float, n_classes: int, rng: np.random.Generato
 
 
 def keep_by_margin(
-    dataset: Dataset, margins: Array, fraction: float, *, keep: str = "smallest"
+    dataset: Dataset, margins: Any, fraction: float, *, keep: str = "smallest"
 ) -> Dataset:
     """The training rows of smallest or largest margin; the other parts stay as they are.
 
     Parameters
     ----------
     dataset : Dataset
-    margins : ndarray, shape (N_train,)
+    margins : array_like, shape (N_train,)
         One margin per training row, for example `lessons.row_margins`.
     fraction : float
         Share of the rows to keep, in (0, 1].
@@ -203,7 +206,11 @@ def keep_by_margin(
     """
     check_choice("keep", keep, ("smallest", "largest"))
     check_number("fraction", fraction, low=0, high=1, open_low=True)
+    margins = np.atleast_1d(check_numeric("margins", margins))
     check_same_length("margins", margins, "X_train", len(dataset.y_train))
+    check_finite("margins", margins)
+    if margins.ndim > 1:
+        raise ArgumentError("margins", margins, "must hold one number for each training row.")
     order = np.argsort(margins if keep == "smallest" else -margins, kind="stable")
     rows = np.sort(order[: max(1, round(fraction * len(order)))])
     if len(np.unique(dataset.y_train[rows])) < 2:
@@ -226,17 +233,15 @@ def with_training_rows(dataset: Dataset, rows: np.ndarray[Any, Any]) -> Dataset:
 
 def conflicting_rows(X: Array, y: Labels) -> int:
     """Number of rows that equal another row of a different class: no width separates these."""
-    groups: dict[bytes, list[int]] = {}
-    for row, key in enumerate(_row_hashes(X)):
-        groups.setdefault(key, []).append(row)
-    count = 0
-    for rows in groups.values():
-        if len(rows) > 1 and len(np.unique(y[rows])) > 1:
-            count += len(rows)
-    return count
+    classes: dict[bytes, set[int]] = {}
+    keys = _row_hashes(X)
+    for key, label in zip(keys, y.tolist(), strict=True):
+        classes.setdefault(key, set()).add(label)
+    return sum(len(classes[key]) > 1 for key in keys)
 
 
 def _row_hashes(X: Array) -> list[bytes]:
     from hashlib import blake2b
 
-    return [blake2b(row.tobytes(), digest_size=16).digest() for row in np.ascontiguousarray(X)]
+    # Adding 0 makes -0 into 0, which equals it and has other bytes.
+    return [blake2b((row + 0).tobytes(), digest_size=16).digest() for row in X]
