@@ -171,7 +171,7 @@ def test_blocks_of_rows_are_scaled_alike():
 def test_zero_rows_are_named():
     X = np.ones((9, 2), np.float32)
     X[[2, 5]] = 0
-    with pytest.raises(ArgumentError, match="`X_test` .*rows of zeros.* 2, 5"):
+    with pytest.raises(ArgumentError, match=r"`X_test` .*rows of zeros.* 2, 5"):
         to_unit_rows(X, name="X_test")
 
 
