@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import psutil
 
 from softwidth._checks import MemoryLimitError
+from softwidth._cores import usable_cores
 from softwidth.histories import record_epochs
 from softwidth.inputs import TrainingData
 from softwidth.span import BLOCK as SPAN_BLOCK
 from softwidth.specs import Recipe, Student
-from softwidth.workers import BLOCK, rows_a_step, usable_cores, weight_copies
+from softwidth.workers import BLOCK, rows_a_step, weight_copies
 
 ORDER_BYTES = 2**22  # of the shuffled row numbers of one round, where an epoch's are not more
 ROOM = 2**20  # bytes for what grows neither with the bank nor with the data

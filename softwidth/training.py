@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from softwidth._cores import blas_threads, usable_cores
 from softwidth._interrupt import asked_to_stop
 from softwidth._progress import Progress, progress
 from softwidth._steps import CONVERGED, DIVERGED, TRAINING, Rows
@@ -22,7 +23,7 @@ from softwidth.inputs import TrainingData, check_data, check_students
 from softwidth.memory import ORDER_BYTES, pieces_that_fit
 from softwidth.network import Network
 from softwidth.specs import Recipe, Student
-from softwidth.workers import Worker, blas_threads, rows_a_step, share_out, usable_cores
+from softwidth.workers import Worker, rows_a_step, share_out
 
 ROUND_WORK = 1e11  # multiply-adds between two looks at who is finished: about a second
 STATUS = ("trained", "converged", "diverged", "interrupted")  # those of `_steps`, then ours

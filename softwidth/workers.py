@@ -6,15 +6,11 @@ BLAS gets the threads instead: a single wide student cannot be shared out.
 
 from __future__ import annotations
 
-import functools
 import itertools
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from softwidth import _steps
 from softwidth._steps import Buffers, Course, Rows, Share
@@ -27,21 +23,6 @@ BLOCK = 1024  # rows of one product: shorter repacks the weights too often, long
 UNEVEN = 0.7  # part of the neurons in one hand above which one worker with all cores is faster
 LOOKED_AT = 256  # neurons, and rows, of one piece of the diagnostics: small beside the weights
 COMPACT_AT = 0.25  # part of finished neurons that makes it worth moving the others together
-
-
-@functools.cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def blas_threads(n: int) -> AbstractContextManager[Any]:
-    """BLAS uses at most `n` threads inside this context."""
-    return _libraries().limit(limits=n, user_api="blas")
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def share_out(widths: Sequence[int], hands: int) -> list[list[int]]:

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from problems import random_problem
 
 from softwidth import inputs
+from softwidth._cores import blas_threads
 from softwidth.network import initialise
 from softwidth.span import BLOCK, find_span
 from softwidth.specs import Student
 from softwidth.training import train_bank
-from softwidth.workers import blas_threads
 
 STUDENTS = [
     Student(8, seed=0, radius=0.5, step_size=2),

@@ -8,12 +8,13 @@ from problems import banks, problems, random_problem, students
 from threadpoolctl import threadpool_info
 
 from softwidth import training, workers
+from softwidth._cores import usable_cores
 from softwidth.inputs import check_data
 from softwidth.memory import bytes_needed
 from softwidth.network import initialise
 from softwidth.specs import Recipe, Student
 from softwidth.training import train_bank
-from softwidth.workers import UNEVEN, share_out, usable_cores
+from softwidth.workers import UNEVEN, share_out
 
 BOUND = {"float64": 1e-12, "float32": 1e-2}  # those that `train_bank` states
 
