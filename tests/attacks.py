@@ -179,7 +179,7 @@ def attack(X: Array, K: int, specs: list[Spec], T: int) -> list[dict[str, Any]]:
             **vars(a.spec),
             "n_samples": len(X), "n_features": X.shape[1], "n_classes": K, "n_steps": T,
             "radius": a.radius, "step_size": a.step_size, "displacement": far,
-            "measured": kl.mean(), **a.certificates(X, T, far),
+            "measured": kl.mean(), "progress": 1 - kl[-1] / kl[0] if kl[0] > 0 else 0.0, **a.certificates(X, T, far),
         }
         for a, kl, far in zip(attackers, bank.kl, farthest, strict=True)
     ]  # fmt: skip
