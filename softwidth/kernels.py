@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from softwidth._checks import ArgumentError, check_choice, check_matrix
+from softwidth._checks import (
+    ArgumentError,
+    check_choice,
+    check_finite,
+    check_matrix,
+    check_memory,
+    check_numeric,
+    check_same_length,
+)
 from softwidth._cores import blas_threads, usable_cores
 from softwidth._types import Array
 
@@ -22,9 +30,9 @@ DTYPES = ("float32", "float64")
 def limiting_kernel(X: Any, Z: Any = None, *, dtype: Any = np.float64) -> Array:
     """``K(x, z) = xᵀz (pi - angle(x, z)) / (2 pi)``, shape (N, M).
 
-    The first-order arc-cosine derivative kernel (Cho and Saul 2009). In float64 accurate to 1e-7
-    relative and mostly to 1e-15, opposite and equal rows included; in float32 to 1e-6 of the
-    product of norms.
+    The first-order arc-cosine derivative kernel (Cho and Saul 2009). Accurate to 1e-15 (float64)
+    or 1e-6 (float32) of the product of norms; near opposite rows, where the kernel itself goes to
+    0 with the angle t to ``-x``, to 1e-15 / t of its own value: 1e-7 where t is 1e-8.
 
     Parameters
     ----------
@@ -41,6 +49,8 @@ def limiting_kernel(X: Any, Z: Any = None, *, dtype: Any = np.float64) -> Array:
     ------
     ArgumentError
         If an input is not a finite matrix, or the columns differ.
+    MemoryLimitError
+        If the kernel does not fit into the free memory.
 
     Examples
     --------
@@ -79,7 +89,14 @@ def finite_kernel(
     Raises
     ------
     ArgumentError
-        If an input is not a finite matrix, or the columns differ.
+        If an input is not a finite matrix, the columns differ, or `weights` has another length.
+    MemoryLimitError
+        If the kernel does not fit into the free memory.
+
+    Notes
+    -----
+    For the symmetric initialisation give one neuron of each pair: twins have the same activations.
+    Besides the kernel, the patterns of activation are held: ``2 N m`` or ``(2 N + M) m`` numbers.
 
     Examples
     --------
@@ -90,16 +107,29 @@ def finite_kernel(
     W = check_matrix("W", W, dtype=X.dtype)
     if W.shape[1] != X.shape[1]:
         raise ArgumentError("W", W, f"must have {X.shape[1]} columns, as X has.")
-    P = (X @ W.T > 0).astype(X.dtype)
-    Q = P if symmetric else (Z @ W.T > 0).astype(X.dtype)
-    scaled = P * (np.ones(len(W)) if weights is None else np.asarray(weights)).astype(X.dtype)
-    scaled /= len(W)
+    P = active(X, W)
+    Q = P if symmetric else active(Z, W)
+    scaled = P * _mean_weights(weights, len(W)).astype(X.dtype)
 
     def fill(rows: slice, columns: slice, block: Array) -> None:
         np.matmul(X[rows], Z[columns].T, out=block)
         block *= scaled[rows] @ Q[columns].T
 
     return _by_blocks(fill, len(X), len(Z), X.dtype, symmetric=symmetric)
+
+
+def active(X: Array, W: Array) -> Array:
+    """``1(w_rᵀx > 0)`` as numbers, shape (N, m)."""
+    return (X @ W.T > 0).astype(X.dtype)
+
+
+def _mean_weights(weights: Any, m: int) -> Array:
+    """``weights_r / m``."""
+    if weights is None:
+        return np.full(m, 1 / m)
+    array = check_finite("weights", check_numeric("weights", weights).astype(np.float64))
+    check_same_length("weights", array, "W", m)
+    return array / m
 
 
 def _inputs(X: Any, Z: Any, dtype: Any) -> tuple[Array, Array, bool]:
@@ -124,6 +154,7 @@ def _by_blocks(
     """An (n, m) array that `fill` writes by blocks of rows, on all cores; one triangle if symmetric."""
     from softwidth._angles import mirror
 
+    check_memory(f"a kernel of {n} x {m} rows", n * m * np.dtype(dtype).itemsize)
     K = np.empty((n, m), dtype)
 
     def work(start: int) -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softwidth._angles import coefficients
-from softwidth._checks import ArgumentError
+from softwidth._checks import ArgumentError, MemoryLimitError
 from softwidth.kernels import finite_kernel, limiting_kernel
+from softwidth.network import initialise
 
 
 def precise_kernel(X, Z):
@@ -57,6 +58,18 @@ def test_finite_kernel_is_its_definition():
     )
 
 
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 30), m=st.integers(1, 20))
+def test_finite_kernel_is_the_gram_matrix_of_gradients(seed, n, m):
+    """Of the network itself in its hidden weights, at its symmetric start: one neuron of a pair."""
+    X = np.random.default_rng(seed).standard_normal((n, 3))
+    network = initialise(2 * m, 3, seed=seed)
+    gates = (X @ network.W.T > 0) * network.A[:, 0] * network.scale
+    gradients = (gates[:, :, None] * X[:, None]).reshape(n, -1)
+    K = finite_kernel(X, network.W[::2])
+    np.testing.assert_allclose(K, gradients @ gradients.T, rtol=1e-12, atol=1e-13)
+    np.testing.assert_array_equal(K, K.T)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("angle", [0.3, 1e-2, 1e-4, 1e-6, 1e-8])
 def test_nearly_equal_and_opposite_rows_keep_their_digits(sign, angle):
@@ -85,6 +98,22 @@ def test_blocks_make_no_difference(dtype):
     rows = [0, 511, 512, 1023, 1024, 1299]
     whole, part = limiting_kernel(X, dtype=dtype), limiting_kernel(X[rows], X, dtype=dtype)
     np.testing.assert_allclose(whole[rows], part, rtol=1e-4 if dtype == np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 250])
+def test_batched_equals_unbatched(batch):
+    rng = np.random.default_rng(7)
+    X, Z = rng.standard_normal((600, 5)), rng.standard_normal((500, 5))
+    parts = [limiting_kernel(X, Z[start : start + batch]) for start in range(0, 500, batch)]
+    np.testing.assert_allclose(np.hstack(parts), limiting_kernel(X, Z), rtol=1e-12, atol=1e-14)
+
+
+def test_equal_opposite_and_scaled_rows():
+    x = np.random.default_rng(3).standard_normal(50)
+    K, square = limiting_kernel(np.stack([x, -3 * x, 2 * x])), x @ x
+    assert K[0, 0] == pytest.approx(square / 2, rel=1e-15)
+    assert K[0, 2] == pytest.approx(square, rel=1e-14)
+    assert abs(K[0, 1]) <= 1e-15 * square
 
 
 def test_arccos_polynomial_is_accurate():
@@ -122,3 +151,16 @@ def test_no_second_array_is_held():
 def test_bad_input(X, Z, dtype, says):
     with pytest.raises(ArgumentError, match=says):
         limiting_kernel(X, Z, dtype=dtype)
+
+
+def test_bad_neurons():
+    with pytest.raises(ArgumentError, match="`W`"):
+        finite_kernel(np.eye(2), np.eye(3))
+    with pytest.raises(ArgumentError, match="`weights`"):
+        finite_kernel(np.eye(2), np.eye(2), weights=[1.0])
+
+
+def test_what_does_not_fit_is_refused_with_its_size(monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 2**20}))
+    with pytest.raises(MemoryLimitError, match=r"2000 x 2000 rows needs 31 MiB and 1 MiB"):
+        limiting_kernel(np.ones((2000, 1)))
