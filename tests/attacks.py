@@ -173,6 +173,7 @@ def attack(X: Array, K: int, specs: list[Spec], T: int) -> list[dict[str, Any]]:
         X, np.zeros(len(X), int), {str(k): a.P for k, a in enumerate(attackers)}, students,
         epochs=T, dtype="float64", tolerance=0, diagnostics_every=1,
     )  # fmt: skip
+    assert set(bank.status) == {"trained"}, "a student taken out has no measured average"
     farthest = bank.diagnostics["displacement"][:, :-1].max(axis=1)  # before the last step
     return [
         {
