@@ -11,13 +11,8 @@ from scipy.special import entr, log_softmax
 
 from softwidth import reach as reach_module
 from softwidth._checks import ArgumentError
-from softwidth.certificates import (
-    hard_certificate,
-    sharp_certificate,
-    theorem_a,
-    worst_cross_entropy,
-    worst_kl,
-)
+from softwidth._worst_case import worst_cross_entropy, worst_kl
+from softwidth.certificates import hard_certificate, sharp_certificate, theorem_a
 from softwidth.kernels import limiting_kernel
 from softwidth.network import initialise, probabilities
 from softwidth.reach import comparator, reach_of

@@ -32,4 +32,6 @@ def test_named_functions_and_tests_exist(statement, function, test):
 def test_functions_of_the_misprints_exist():
     named = set(re.findall(r"`(test_print_\w+)`", PAGE))
     assert len(named) > 5
-    assert named == {name for name in functions_of("test_bounds") if name.startswith("test_print_")}
+    assert named == {
+        name for name in functions_of("test_bounds_paper") if name.startswith("test_print_")
+    }
