@@ -1,4 +1,8 @@
-"""Run sections of the benchmarks; the last line of the output is one JSON object."""
+"""Run sections of the benchmarks; the last line of the output is one JSON object.
+
+A section is a module here with ``run(quick) -> {figure: value}``, a docstring that explains its
+figures and, where they have one, `BARS`: what a figure should be, as ``{figure: (">=", 0.85)}``.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # Settings of somebody's environment must not decide: an old core type halves OpenBLAS's speed.
 for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
@@ -19,6 +23,15 @@ for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
 SECTIONS = ("bank", "sizes", "startup")
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).with_name("README.md")
+SIGNS = {">=": "at least", "<=": "at most"}
+
+
+class Section(NamedTuple):
+    """What one module of this package found."""
+
+    words: str  # its docstring: the heading and text of its part of the page
+    bars: dict[str, tuple[str, float]]  # figure -> (">=" or "<=", limit)
+    figures: dict[str, float]
 
 
 def machine() -> dict[str, Any]:
@@ -41,26 +54,55 @@ def machine() -> dict[str, Any]:
     }
 
 
-def page(found: dict[str, Any]) -> str:
+def run_section(name: str, quick: bool) -> Section:
+    """Figures of one section with its words and bars; the module's `BARS` are optional."""
+    module = importlib.import_module(f"benchmarks.{name}")
+    return Section(module.__doc__ or "", getattr(module, "BARS", {}), module.run(quick))
+
+
+def verdict(value: float, bar: tuple[str, float] | None) -> tuple[str, str]:
+    """The bar in words, and whether the value meets it; nothing where there is none."""
+    if bar is None:
+        return "", ""
+    sign, limit = bar
+    met = value >= limit if sign == ">=" else value <= limit
+    return f"{SIGNS[sign]} {limit:g}", "yes" if met else "no"
+
+
+def page(about: dict[str, Any], sections: list[Section]) -> str:
     """The figures as a page: what they are, what they were measured on, how to have one's own."""
-    about = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
-    rows = [f"| {name} | {value} |" for name, value in found.items() if name != "machine"]
-    return "\n".join(
-        [
-            "# Benchmarks",
-            "",
-            "Written by `python -m benchmarks --write` (`make bench` runs it without writing). A",
-            "`ratio_to_X` is X's time divided by ours for the same work in the same run: above 1 we",
-            "are faster. `bare_products` is the ceiling, the two matrix products of a step alone.",
-            "",
-            f"Measured on: {about}.",
-            "",
-            "| figure | value |",
-            "|---|---|",
-            *rows,
-            "",
-        ]
-    )
+    listed = ", ".join(f"{name} {_words(value)}" for name, value in about.items())
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `python -m benchmarks --write`; `make bench` runs the same without writing, and",
+        "`python -m benchmarks NAME ...` some sections only. Figures are of one run.",
+        "",
+        f"Measured on: {listed}.",
+    ]
+    for section in sections:
+        title, _, words = section.words.partition("\n")
+        lines += ["", f"## {title.rstrip('.')}", words.rstrip(), ""]
+        lines += ["| figure | value | wanted | met |", "|---|---|---|---|"]
+        for name, value in section.figures.items():
+            lines.append(
+                f"| {' | '.join((name, f'{value:g}', *verdict(value, section.bars.get(name))))} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _words(value: Any) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value)
+
+
+def missed(sections: list[Section]) -> list[str]:
+    """A line for every bar that is not met."""
+    return [
+        f"{name} is {section.figures[name]:g}, wanted {' '.join(verdict(0, bar)[:1])}"
+        for section in sections
+        for name, bar in section.bars.items()
+        if name in section.figures and verdict(section.figures[name], bar)[1] == "no"
+    ]
 
 
 def main() -> None:
@@ -68,17 +110,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="toy size: does it run at all?")
-    parser.add_argument("--write", action="store_true", help=f"keep the figures in {RESULTS.name}")
+    parser.add_argument("--write", action="store_true", help=f"keep all figures in {PAGE.name}")
     arguments = parser.parse_args()
     unknown = set(arguments.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"unknown sections: {', '.join(sorted(unknown))}")
-    found: dict[str, Any] = {"machine": machine()}
-    for section in arguments.sections or SECTIONS:
-        found |= importlib.import_module(f"benchmarks.{section}").run(arguments.quick)
+    if arguments.write and (arguments.sections or arguments.quick):
+        parser.error(
+            "--write keeps the figures of one whole run: name no sections, and not --quick"
+        )
+    about = machine()
+    sections = [run_section(name, arguments.quick) for name in arguments.sections or SECTIONS]
+    found = {"machine": about} | {k: v for section in sections for k, v in section.figures.items()}
     if arguments.write:
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
-        PAGE.write_text(page(found))
+        PAGE.write_text(page(about, sections))
+    print("\n" + "\n".join(["bars missed:", *(missed(sections) or ["none"])]))
     print(json.dumps(found))
 
 

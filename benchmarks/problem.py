@@ -12,6 +12,7 @@ from softwidth.network import initialise
 
 WIDTHS, SEEDS, KINDS = (2, 4, 8, 16, 32, 64), range(5), ("hard", "soft")
 STEP_SIZE = 3.0
+Weights = list[np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,3 +67,27 @@ def make_problem(n: int, d: int, batch: int | None, *, widths: tuple[int, ...] =
     students = [Student(w, seed=s, labels=k, step_size=STEP_SIZE) for k in KINDS for w in widths for s in SEEDS]  # fmt: skip
     targets = {"hard": y.astype(np.float32), "soft": p.astype(np.float32)}
     return Problem(X, y, targets, students, batch)
+
+
+def ungroup(groups: list[list[int]], stacked: list[Any]) -> Weights:
+    """Weights of the students in their own order from those stacked by group."""
+    found = {
+        i: W for g, Ws in zip(groups, stacked, strict=True) for i, W in zip(g, Ws, strict=True)
+    }
+    return [np.asarray(found[i]) for i in range(len(found))]
+
+
+class Concatenated:
+    """All neurons in one matrix, and which student each belongs to."""
+
+    def __init__(self, problem: Problem) -> None:
+        starts = problem.starts
+        self.problem = problem
+        self.widths = [len(a) for _, a in starts]
+        self.all_W = np.concatenate([W for W, _ in starts])
+        self.all_a = np.concatenate([a for _, a in starts])
+        self.student = np.repeat(np.arange(len(starts)), self.widths)
+        self.all_T = np.stack([problem.targets[s.labels] for s in problem.students], axis=1)
+
+    def split(self, W: Any) -> Weights:
+        return np.split(np.asarray(W), np.cumsum(self.widths)[:-1])

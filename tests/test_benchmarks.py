@@ -1,4 +1,4 @@
-"""The benchmarks run at toy size, and their last line is one JSON object of numbers."""
+"""The benchmarks run at toy size, their last line is one JSON object, and peers are checked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import Section, missed, page, verdict
+from benchmarks.alike import check_alike, losses
+from benchmarks.peers import OURS, BareProducts, OurBank, SklearnLoop
+from benchmarks.problem import make_problem
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,12 +30,15 @@ def test_quick_form_ends_with_json():
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["full_batch.ratio_to_bare_products"] > 0
-    assert found["memory.used_of_promised_4_0"] <= 1
+    assert found["batch_128.ratio_to_scikit_learn_loop"] > 0
+    if sys.platform == "linux":
+        assert 0 < found["memory.used_of_promised_20_0"] <= 1
     assert {"processor", "cores", "blas", "numpy"} <= set(found["machine"])
 
 
-def test_written_figures_are_of_all_sections():
+def test_written_figures_are_of_all_sections_and_on_the_page():
     found = json.loads((ROOT / "benchmarks" / "results.json").read_text())
+    text = (ROOT / "benchmarks" / "README.md").read_text()
     for name in (
         "full_batch.ratio_to_torch_loop",
         "batch_128.ratio_to_better_jax",
@@ -36,3 +47,43 @@ def test_written_figures_are_of_all_sections():
         "startup.first_use_seconds",
     ):
         assert found[name] > 0
+        assert f"| {name} | {found[name]:g} |" in text
+
+
+@pytest.mark.parametrize("batch", [None, 128])
+def test_a_peer_that_computes_something_else_is_not_timed(batch):
+    class TwiceAsFar(OurBank):
+        def weights(self):
+            starts = self.problem.starts
+            return [2 * W - W0 for W, (W0, _) in zip(super().weights(), starts, strict=True)]
+
+    problem = make_problem(300, 20, batch, widths=(2, 6))
+    honest = {
+        OURS: OurBank(problem),
+        "bare": BareProducts(problem),
+        "sklearn": SklearnLoop(problem),
+    }
+    assert check_alike(problem, honest, OURS) == {"loss_differs_by": 0, "step_differs_by": 0}
+    with pytest.raises(AssertionError, match="hasty computes something else"):
+        check_alike(problem, {OURS: OurBank(problem), "hasty": TwiceAsFar(problem)}, OURS)
+
+
+def test_losses_are_those_of_the_bank():
+    problem = make_problem(200, 15, None, widths=(2, 6))
+    peer = OurBank(problem)
+    peer.run(3)
+    reached = losses(problem, peer.weights())
+    peer.run(4)  # its last loss is the one before the last step
+    np.testing.assert_allclose(reached, peer.bank.cross_entropy[:, -1], atol=1e-6)
+
+
+def test_bars_are_judged_and_missed_ones_named():
+    section = Section("Speed.\nWords.", {"a.ratio": (">=", 2.0), "a.time": ("<=", 1.0)}, {})
+    section.figures.update({"a.ratio": 1.5, "a.time": 1.0, "a.other": 3.0})
+    assert [verdict(v, section.bars.get(k)) for k, v in section.figures.items()] == [
+        ("at least 2", "no"),
+        ("at most 1", "yes"),
+        ("", ""),
+    ]
+    assert missed([section]) == ["a.ratio is 1.5, wanted at least 2"]
+    assert "| a.ratio | 1.5 | at least 2 | no |" in page({"cores": 2}, [section])
