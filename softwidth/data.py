@@ -17,7 +17,7 @@ from softwidth._checks import (
     check_number,
     check_rows_not_zero,
 )
-from softwidth._types import SPLITS, Dataset
+from softwidth._types import SPLITS, Array, Dataset, Labels
 from softwidth.builtin import BUILT_IN, CIFAR10_CLASSES, available
 from softwidth.files import from_mapping, read_arrays, refuse_table_settings
 from softwidth.sources import Source, from_arrays
@@ -127,6 +127,52 @@ def load(
         parts = {split: _unit(part, split) for split, part in parts.items()}
     notes += _conflicts(parts["train"])
     return _dataset(parts, name, classes, notes, draws)
+
+
+def training_rows(
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    positive: Sequence[object] | None = None,
+    pair: Sequence[object] | None = None,
+    noise: float = 0.0,
+    target: str | None = None,
+    soft_columns: Sequence[str] | None = None,
+    seed: int = 0,
+) -> tuple[Array, Labels, tuple[str, ...]]:
+    """All training rows of a task at unit norm, nothing split off: what a margin is the margin of.
+
+    Parameters
+    ----------
+    source, positive, pair, noise, target, soft_columns, seed
+        As in `load`.
+
+    Returns
+    -------
+    X : ndarray, shape (N, D)
+    y : ndarray, shape (N,)
+    classes : tuple of str
+
+    Raises
+    ------
+    ArgumentError, DataFileError, MissingDataError, MemoryLimitError
+        As in `load`.
+
+    Examples
+    --------
+    >>> training_rows("digits", pair=[3, 8])[0].shape
+    (357, 64)
+    """
+    if positive is not None and pair is not None:
+        raise ArgumentError("pair", pair, "cannot go with `positive`: choose one task.")
+    check_number("noise", noise, low=0, high=LARGEST_NOISE)
+    check_integer("seed", seed)
+    found = _read(source, target, soft_columns, "soft")
+    if not noise:
+        _refuse_zero_rows(found)
+    parts, classes, _ = _task(found, positive, pair)
+    train = parts["train"]
+    noisy = add_noise(train.X, noise, np.random.default_rng([seed, 1]))
+    return to_unit_rows(noisy), train.y, classes
 
 
 def _read(

@@ -14,7 +14,7 @@ from softwidth._checks import (
     MemoryLimitError,
     MissingDataError,
 )
-from softwidth.data import load
+from softwidth.data import load, training_rows
 from softwidth.tasks import conflicting_rows
 
 SPLITS = ("train", "val", "test")
@@ -220,3 +220,12 @@ def test_data_larger_than_memory_says_how_much_it_needs(tmp_path, monkeypatch):
 def test_absent_file_is_our_error(tmp_path):
     with pytest.raises(MissingDataError, match="no file"):
         load(tmp_path / "absent.npz")
+
+
+def test_training_rows_are_all_rows_of_the_task():
+    whole = load("digits", positive=[1, 3], val_fraction=0.1, test_fraction=0.1)
+    X, y, classes = training_rows("digits", positive=[1, 3])
+    assert (len(X), classes) == (1797, whole.classes)
+    np.testing.assert_allclose(np.linalg.norm(X, axis=1), 1, rtol=1e-6)
+    split = np.concatenate([whole.y_train, whole.y_val, whole.y_test])
+    np.testing.assert_array_equal(np.bincount(y), np.bincount(split))
