@@ -19,12 +19,12 @@ HOUSE = Path(softwidth.__file__).parent
 FLOORS = {
     0: "_*",  # letters of shapes, checks, progress, compiled pieces
     1: "data builtin sources fetch archives files tables images tasks labels distributions "
-    "label_checks calibration network specs span kernels store",
+    "label_* calibration network specs span kernels store",
     2: "inputs histories memory workers bank training margin* transport reach theorems bounds "
     "bounds_soft bounds_hard bounds_paper certificates",
     3: "teachers lessons",
     4: "plan_spec plan_labels plan_record planner pace trials tuning least_width advice estimators sweep",
-    5: "charts report studies deep",
+    5: "plan_form page_text charts report studies deep",
     6: "bounds_text plan_text cli",
 }
 MODULES = sorted(p.relative_to(HOUSE).with_suffix("").as_posix() for p in HOUSE.rglob("*.py"))

@@ -39,7 +39,7 @@ def test_logits_are_the_formula(init, width, D, K, seed, bias):
 
 @given(dtype=st.sampled_from([np.float32, np.float64]), bias=st.booleans(), **shapes)
 def test_symmetric_start(width, D, K, seed, dtype, bias):
-    """Twins of equal weights and opposite signs, so that f is 0 (up to rounding; see `_steps`)."""
+    """Twins of equal weights and opposite signs, so that f is 0 (training makes it so to the last bit: `_passes.equal_twins`)."""
     network = initialise(width, D, K, seed=seed, dtype=dtype, bias=bias)
     np.testing.assert_array_equal(network.W[::2], network.W[1::2])
     np.testing.assert_array_equal(network.A[::2], -network.A[1::2])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 from scipy.special import log_softmax, softmax
 
-from softwidth import _blas, _losses, _steps
+from softwidth import _blas, _losses, _passes, _steps
 
 dtypes = st.sampled_from([np.float32, np.float64])
 seeds = st.integers(0, 2**32 - 1)
@@ -147,13 +147,13 @@ def test_gradients_are_finite_differences(K, width, n, seed):
     _, T, y = random_logits(seed, K, n, np.float64, 1)
     H, F, g = np.empty((width, n)), np.empty((K, 256)), np.empty(256)
     _blas.activations(W, X, H)
-    _steps.student_logits(H, 0, n, A, scale, b, F)
+    _passes.student_logits(H, 0, n, A, scale, b, F)
     piece = F[:, :n]
     piece[:] = compiled_loss(piece, T, y, 1 / n)[2]
     A_step, b_step, W_step = np.zeros_like(A), np.zeros_like(b), np.zeros_like(W)
-    _steps.add_output_step(H, 0, n, scale, F, A_step)
-    _steps.add_bias_step(piece, b_step)
-    _steps.student_gradient(H, 0, n, A, scale, F, g)
+    _passes.add_output_step(H, 0, n, scale, F, A_step)
+    _passes.add_bias_step(piece, b_step)
+    _passes.student_gradient(H, 0, n, A, scale, F, g)
     _blas.add_outer(H, X, 1.0, 0.0, W_step)
     for step, differences in (
         (
