@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def write_whole(name: str, path: str | os.PathLike[str], content: str | bytes) -
         beside.write_bytes(data)
         os.replace(beside, target)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its directory may be no directory
+            beside.unlink()
         raise ArgumentError(name, path, f"cannot be written: {_why(error)}.") from None
     return target
 

@@ -1,4 +1,8 @@
-"""The figures of a plan as Altair charts, from stored rows; one chart serves page, SVG and PNG."""
+"""The figures of a plan as Altair charts, from stored rows; one chart serves page, SVG and PNG.
+
+Colours of text, axes and grids are not set: the page's style sheet gives them, so that they follow
+light, dark and printer; a saved figure has Vega's own on white.
+"""
 
 from __future__ import annotations
 
@@ -10,93 +14,82 @@ import altair as alt
 
 from softwidth._checks import ArgumentError
 from softwidth._output import write_whole
+from softwidth.page_text import NAMES, describe_curves, kinds
+from softwidth.plan_form import complete
 
 Plan = Mapping[str, Any]
+Rows = Sequence[Mapping[str, Any]]
 
-# Told apart by all common forms of colour blindness and on white and on near-black alike; line
-# styles say the same once more.
-COLOURS = {"soft": "#1f88d2", "hard": "#d9632a", "argmax": "#7d8590", "teacher": "#a0629f"}
+# Under normal and colour-blind sight (protan, deutan, tritan) any two differ by a CIELAB distance of
+# 25 or more, and each has a contrast of 3 or more on the page's white and near-black alike. Shapes
+# and dashes say the same once more.
+COLOURS = {"soft": "#1a70f5", "hard": "#e0561a", "argmax": "#6c7275", "teacher": "#9850ab"}
+SHAPES = {"soft": "circle", "hard": "square", "argmax": "triangle-up", "teacher": "diamond"}
 DASHES = {"soft": [1, 0], "hard": [7, 3], "argmax": [2, 3], "teacher": [9, 3, 2, 3]}
-NAMES = {
-    "soft": "soft labels",
-    "hard": "hard labels",
-    "argmax": "top class of the soft labels (control)",
-    "teacher": "teacher",
-}
 HEIGHT = 300
+APART = 2**0.07  # between the marks of two kinds at one width, as a factor: they stand side by side
 FORMATS = (".svg", ".png")
 
 
 def validation_curve(plan: Plan) -> alt.LayerChart:
     """Validation error against width with intervals, the target, and the least widths ringed."""
-    curve = _width_curve(plan, "validation")
-    target = alt.Chart(_data([{"target": plan["target_error"]}])).mark_rule(
-        strokeDash=[3, 3], color=COLOURS["argmax"]
+    plan = complete(plan)
+    points = _points(plan, "validation")
+    least = [row for row in points if row["width"] == (plan[row["labels"]] or {}).get("width")]
+    rings = alt.Chart(_data(least)).mark_point(size=280, strokeWidth=2.5, filled=False)
+    rings = rings.encode(
+        x=_width_axis(plan),
+        y="error:Q",
+        color=_colour(kinds(plan["curve"])),
+        tooltip=[_tip("name", "least width with"), _tip("width", "width")],
     )
-    least = [
-        {**row, "name": NAMES[row["labels"]]}
-        for row in plan["curve"]
-        if row["width"] == plan[row["labels"]]["width"]
-    ]
-    rings = alt.Chart(_data(least)).mark_point(size=260, strokeWidth=2.5, filled=False)
-    return alt.layer(
-        curve,
-        target.encode(y="target:Q"),
-        rings.encode(
-            x=_width_axis(plan),
-            y="validation_error:Q",
-            color=_colour(plan),
-            tooltip=[_tip("name", "least width with"), _tip("width", "width")],
-        ),
-    ).properties(
-        width="container",
-        height=HEIGHT,
-        description="Validation error against width for every label kind, with 95 % intervals; "
-        "rings mark the least width of each kind that meets the target.",
-    )
+    layers = [*_width_curve(plan, points, "validation"), rings]
+    if plan["target_error"] is not None:
+        layers[:0] = _target(plan["target_error"])
+    return _framed(alt.layer(*layers), describe_curves(plan, "validation"))
 
 
 def test_curve(plan: Plan) -> alt.LayerChart:
     """Test error against width with intervals."""
-    return _width_curve(plan, "test").properties(
-        width="container",
-        height=HEIGHT,
-        description="Test error against width for every label kind, with 95 % intervals.",
-    )
+    plan = complete(plan)
+    layers = _width_curve(plan, _points(plan, "test"), "test")
+    # The right margin is as wide as the word "target" above, so that equal widths stand in line.
+    return _framed(alt.layer(*layers), describe_curves(plan, "test"), right=54)
 
 
 def calibration(plan: Plan) -> alt.LayerChart:
     """Accuracy against confidence; points as large as the share of rows they stand for."""
-    rows = [{**row, "labels": row["who"], "name": NAMES[row["who"]]} for row in plan["calibration"]]
-    kinds = [kind for kind in COLOURS if any(row["who"] == kind for row in rows)]
-    axes = {
-        "x": alt.X(
-            "confidence:Q", title="confidence", axis=alt.Axis(format="%"), scale=_ends(rows)
-        ),
-        "y": alt.Y("accuracy:Q", title="accuracy", axis=alt.Axis(format="%")),
-    }
-    points = alt.Chart(_data(rows)).encode(
-        **axes,
-        color=_colour_of(kinds),
-        tooltip=[
-            _tip("name", "who"),
-            _tip("confidence", "confidence", ".1%"),
-            _tip("accuracy", "accuracy", ".1%"),
-            _tip("share", "share of rows", ".1%"),
-        ],
+    rows = complete(plan)["calibration"]
+    drawn = [{**row, "labels": row["who"], "name": NAMES[row["who"]]} for row in rows]
+    shown = kinds(drawn)
+    least = min((row["confidence"] for row in rows), default=0.0)
+    diagonal = [{"confidence": end, "accuracy": end} for end in (least, 1.0)]
+    x = alt.X(
+        "confidence:Q",
+        title="confidence",
+        axis=alt.Axis(format="%", tickCount=6),
+        scale=alt.Scale(domain=[least, 1.0], nice=False, padding=8),
     )
-    ideal = alt.Chart(_data([{"confidence": c, "accuracy": c} for c in _span(rows)]))
-    return alt.layer(
-        ideal.mark_line(strokeDash=[3, 3], color=COLOURS["argmax"]).encode(**axes),
-        points.mark_line(opacity=0.6).encode(strokeDash=_dash_of(kinds)),
-        points.mark_point(filled=True, opacity=0.9).encode(
-            size=alt.Size("share:Q", title="share of rows", legend=None)
-        ),
-    ).properties(
-        width="container",
-        height=HEIGHT,
-        description="Accuracy against confidence of the teacher on validation rows and of the "
-        "students on test rows; the dashed diagonal is perfect calibration.",
+    y = alt.Y(
+        "accuracy:Q", title="accuracy", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False)
+    )
+    tips = [
+        _tip("name", "who"),
+        _tip("confidence", "confidence", ".1%"),
+        _tip("accuracy", "accuracy", ".1%"),
+        _tip("share", "share of rows", ".1%"),
+    ]
+    base = alt.Chart(_data(drawn)).encode(x=x, y=y, color=_colour(shown), tooltip=tips)
+    size = alt.Size("share:Q", scale=alt.Scale(range=[25, 260]), legend=None)
+    chart = alt.layer(
+        alt.Chart(_data(diagonal)).mark_line(color=COLOURS["argmax"]).encode(x=x, y=y),
+        base.mark_line(opacity=0.6).encode(strokeDash=_dash(shown)),
+        base.mark_point(filled=True, opacity=0.9).encode(shape=_shape(shown), size=size),
+    )
+    return _framed(
+        chart,
+        "Accuracy against confidence of the teacher on validation rows and of the students on test "
+        "rows; the straight line is perfect calibration.",
     )
 
 
@@ -105,29 +98,33 @@ def training_curves(plan: Plan) -> alt.Chart:
     # A loss of exactly 0 has no place on a logarithmic axis.
     rows = [
         {**row, "name": f"{NAMES[row['labels']]}, width {row['width']}"}
-        for row in plan["training_curves"]
+        for row in complete(plan)["training_curves"]
         if (row["kl"] or 0) > 0
     ]
-    return (
+    shown = kinds(rows)
+    chart = (
         alt.Chart(_data(rows))
-        .mark_line()
+        .mark_line(strokeWidth=2.5)
         .encode(
-            x=alt.X("epoch:Q", title="epoch"),
-            y=alt.Y("kl:Q", title="KL excess (nats)", scale=alt.Scale(type="log")),
-            color=_colour(plan),
-            strokeDash=_dash_of(_kinds(plan)),
+            x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, tickCount=6)),
+            y=alt.Y(
+                "kl:Q",
+                title="loss above entropy (nats)",
+                scale=alt.Scale(type="log"),
+                axis=alt.Axis(tickCount=5, format="~g"),
+            ),
+            color=_colour(shown, symbol="stroke"),
+            strokeDash=_dash(shown, symbol="stroke"),
             tooltip=[
                 _tip("name", "student"),
                 _tip("epoch", "epoch"),
-                _tip("kl", "KL excess, nats", ".4f"),
+                _tip("kl", "loss above entropy, nats", ".4f"),
                 _tip("error", "training error", ".2%"),
             ],
         )
-        .properties(
-            width="container",
-            height=HEIGHT,
-            description="Training loss above the entropy of the labels, by epoch.",
-        )
+    )
+    return _framed(
+        chart, "Training loss above the entropy of the labels, by epoch, per label kind."
     )
 
 
@@ -150,96 +147,115 @@ def save_figure(chart: alt.TopLevelMixin, path: str | Path, *, width: int = 640)
     return write_whole("figure", path, vl_convert.vegalite_to_png(spec, scale=2))
 
 
-def _width_curve(plan: Plan, rows: str) -> alt.LayerChart:
-    drawn = [
+def _points(plan: Plan, rows: str) -> list[dict[str, Any]]:
+    """Curve rows with what is drawn: error, interval, and a place beside the other kinds'."""
+    shown = kinds(plan["curve"])
+    middle = (len(shown) - 1) / 2
+    return [
         {
-            **row,
+            **{key: row[key] for key in ("labels", "width", "step_size")},
             "name": NAMES[row["labels"]],
-            "low": row[f"{rows}_interval"][0],
-            "high": row[f"{rows}_interval"][1],
+            "place": row["width"] * APART ** (shown.index(row["labels"]) - middle),
+            "error": row[f"{rows}_error"],
+            **dict(zip(("low", "high"), row[f"{rows}_interval"] or (None, None), strict=True)),
         }
         for row in plan["curve"]
+        if row[f"{rows}_error"] is not None
     ]
-    error = f"{rows}_error"
-    base = alt.Chart(_data(drawn)).encode(x=_width_axis(plan), color=_colour(plan))
-    y = alt.Y(
-        f"{error}:Q", title=f"{rows} error", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False)
-    )
+
+
+def _width_curve(plan: Plan, points: Rows, rows: str) -> list[alt.Chart]:
+    """Bars of intervals, lines, points; a click on a kind in the legend dims the others."""
+    shown = kinds(plan["curve"])
+    pick = alt.selection_point(fields=["labels"], bind="legend", name=f"{rows}_kind")
     tips = [
         _tip("name", "labels"),
         _tip("width", "width"),
-        _tip(error, f"{rows} error", ".2%"),
-        _tip("low", "from (95 %)", ".2%"),
-        _tip("high", "to (95 %)", ".2%"),
+        _tip("error", f"{rows} error", ".2%"),
+        _tip("low", f"from ({plan['level']:.0%} interval)", ".2%"),
+        _tip("high", "to", ".2%"),
         _tip("step_size", "step size"),
     ]
-    zoom = alt.selection_interval(bind="scales", encodings=["y"], zoom="wheel![event.shiftKey]")
-    return alt.layer(
-        base.mark_area(opacity=0.13).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        base.mark_line(strokeWidth=2.5).encode(
-            y=y, strokeDash=_dash_of(_kinds(plan)), tooltip=tips
-        ),
-        base.mark_point(filled=True, size=55, opacity=1).encode(y=y, tooltip=tips).add_params(zoom),
+    scale = alt.Scale(zero=False)
+    y = alt.Y("error:Q", title=f"{rows} error", axis=alt.Axis(format="~%"), scale=scale)
+    base = alt.Chart(_data(points)).encode(
+        x=_width_axis(plan), color=_colour(shown), tooltip=tips, opacity=_unless_dimmed(pick, 1)
+    )
+    bars = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_rule(
+        strokeWidth=2
+    )
+    return [
+        bars.encode(y=alt.Y("low:Q"), y2="high:Q", opacity=_unless_dimmed(pick, 0.7)),
+        base.mark_line(strokeWidth=2.5).encode(y=y, strokeDash=_dash(shown)),
+        base.mark_point(filled=True, size=65).encode(y=y, shape=_shape(shown)).add_params(pick),
+    ]
+
+
+def _unless_dimmed(pick: alt.Parameter, opacity: float) -> Any:
+    return alt.when(pick).then(alt.value(opacity)).otherwise(alt.value(0.1))
+
+
+def _target(error: float) -> list[alt.Chart]:
+    """A line at the target with its name in the right margin, where no point is."""
+    base = alt.Chart(_data([{"error": error}])).encode(y="error:Q")
+    named = base.mark_text(text="target", align="left", dx=5, fontSize=12).encode(
+        x=alt.value("width")
+    )
+    return [base.mark_rule(strokeDash=[3, 3], strokeWidth=1.5, color=COLOURS["argmax"]), named]
+
+
+def _framed(chart: Any, description: str, right: int = 12) -> Any:
+    """As wide as its place, with a text for those who do not see it."""
+    padding = {"left": 4, "top": 4, "right": right, "bottom": 4}
+    return chart.properties(
+        width="container", height=HEIGHT, description=description, padding=padding
     )
 
 
-def _data(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
+def _data(rows: Rows) -> alt.Data:
     return alt.Data(values=[dict(row) for row in rows])
-
-
-def _kinds(plan: Plan) -> list[str]:
-    return [kind for kind in COLOURS if any(row["labels"] == kind for row in plan["curve"])]
 
 
 def _width_axis(plan: Plan) -> alt.X:
     widths = sorted({row["width"] for row in plan["curve"]})
-    scale = alt.Scale(type="log", base=2, domain=[widths[0] * 0.85, widths[-1] / 0.85], nice=False)
+    scale = alt.Scale(type="log", base=2, domain=[widths[0] * 0.82, widths[-1] / 0.82], nice=False)
     axis = alt.Axis(values=widths, format="d", grid=False, labelOverlap=True)
-    return alt.X("width:Q", title="width (hidden neurons)", scale=scale, axis=axis)
+    return alt.X("place:Q", title="width (hidden neurons)", scale=scale, axis=axis)
 
 
-def _colour(plan: Plan) -> alt.Color:
-    return _colour_of(_kinds(plan))
+def _colour(shown: Sequence[str], symbol: str | None = None) -> alt.Color:
+    scale = alt.Scale(domain=list(shown), range=[COLOURS[kind] for kind in shown])
+    return alt.Color("labels:N", scale=scale, legend=_legend(shown, symbol))
 
 
-def _colour_of(kinds: Sequence[str]) -> alt.Color:
-    scale = alt.Scale(domain=list(kinds), range=[COLOURS[kind] for kind in kinds])
-    return alt.Color("labels:N", scale=scale, legend=_legend(kinds))
+def _shape(shown: Sequence[str]) -> alt.Shape:
+    scale = alt.Scale(domain=list(shown), range=[SHAPES[kind] for kind in shown])
+    return alt.Shape("labels:N", scale=scale, legend=_legend(shown))
 
 
-def _dash_of(kinds: Sequence[str]) -> alt.StrokeDash:
-    scale = alt.Scale(domain=list(kinds), range=[DASHES[kind] for kind in kinds])
-    return alt.StrokeDash("labels:N", scale=scale, legend=_legend(kinds))
+def _dash(shown: Sequence[str], symbol: str | None = None) -> alt.StrokeDash:
+    scale = alt.Scale(domain=list(shown), range=[DASHES[kind] for kind in shown])
+    return alt.StrokeDash("labels:N", scale=scale, legend=_legend(shown, symbol))
 
 
-def _legend(kinds: Sequence[str]) -> alt.Legend:
-    """One legend for colours and dashes: Vega-Lite joins those that are alike."""
-    said = " : ".join(f"datum.label == '{kind}' ? '{NAMES[kind]}'" for kind in kinds)
+def _legend(shown: Sequence[str], symbol: str | None = None) -> alt.Legend:
+    """One legend for colours, shapes and dashes: Vega-Lite joins those that are alike."""
+    said = "".join(f"datum.label == '{kind}' ? '{NAMES[kind]}' : " for kind in shown)
+    # Filled symbols have no outline: dashes would bite into them.
+    symbols: dict[str, Any] = {"symbolOpacity": 1, "symbolStrokeWidth": 0}
+    if symbol is not None:
+        symbols |= {"symbolType": symbol, "symbolSize": 400, "symbolStrokeWidth": 2.5}
     return alt.Legend(
+        **symbols,
         title=None,
         orient="top",
         direction="vertical",
-        labelExpr=f"{said} : ''",
+        labelExpr=f"{said}''",
         labelLimit=320,
-        symbolType="stroke",
-        symbolSize=400,
-        symbolOpacity=1,
-        symbolStrokeWidth=2.5,
+        labelFontSize=12,
     )
 
 
-def _tip(field: str, title: str, number: str | None = None) -> alt.Tooltip:
+def _tip(field: str, title: str, number: str = "") -> alt.Tooltip:
     kind = "nominal" if field == "name" else "quantitative"
-    return (
-        alt.Tooltip(field, type=kind, title=title, format=number)
-        if number
-        else alt.Tooltip(field, type=kind, title=title)
-    )
-
-
-def _span(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    return min((row["confidence"] for row in rows), default=0.0), 1.0
-
-
-def _ends(rows: Sequence[Mapping[str, Any]]) -> alt.Scale:
-    return alt.Scale(domain=list(_span(rows)), nice=False)
+    return alt.Tooltip(field, type=kind, title=title, **({"format": number} if number else {}))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from softwidth._checks import DataFileError, MissingDataError
 from softwidth._output import write_whole
+from softwidth.plan_form import complete
 
 LARGEST = 2**26  # bytes of a stored plan; a plan of 100 curve points has 0.1 MB
 
@@ -39,28 +43,24 @@ def write_page(plan: Mapping[str, Any], path: str | Path) -> Path:
 
 def page(plan: Mapping[str, Any]) -> str:
     """The page of a plan as HTML, every value of it escaped."""
-    from jinja2 import TemplateError
+    from softwidth import charts, page_text
 
-    from softwidth import charts
-
-    try:
-        figures = {
-            "validation": charts.validation_curve(plan),
-            "test": charts.test_curve(plan),
-            "calibration": charts.calibration(plan),
-            "training": charts.training_curves(plan),
-        }
-        return _template().render(
-            plan=plan,
-            rows=_by_width(plan),
-            names=charts.NAMES,
-            colours=charts.COLOURS,
-            figures={name: _script_json(chart.to_dict()) for name, chart in figures.items()},
-            stored=_script_json(plan),
-            vega=_vega(),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, TemplateError) as error:
-        raise DataFileError(f"this is not a stored plan: {type(error).__name__} {error}.") from None
+    whole = complete(plan)
+    scripts = [_vega(), _source("report.js")]
+    return _template().render(
+        plan=whole,
+        rows=_by_width(whole),
+        shown=page_text.kinds(whole["curve"]),
+        text=page_text,
+        colours=charts.COLOURS,
+        shapes=charts.SHAPES,
+        figures={name: _script_json(chart) for name, chart in _figures(whole).items()},
+        spec=json.dumps(whole["spec"], indent=1, ensure_ascii=False),
+        stored=_script_json(plan),
+        style=_source("report.css"),
+        scripts=scripts,
+        digests=[_digest(script) for script in scripts],
+    )
 
 
 def read_stored(path: str | Path) -> dict[str, Any]:
@@ -85,6 +85,21 @@ def read_stored(path: str | Path) -> dict[str, Any]:
     return stored
 
 
+def _figures(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The charts that have something to show, by name."""
+    from softwidth import charts
+
+    has_rows = {
+        charts.validation_curve: any(row["validation_error"] is not None for row in plan["curve"]),
+        charts.test_curve: any(row["test_error"] is not None for row in plan["curve"]),
+        charts.calibration: bool(plan["calibration"]),
+        charts.training_curves: any((row["kl"] or 0) > 0 for row in plan["training_curves"]),
+    }
+    return {
+        make.__name__: make(plan).to_dict(validate=False) for make, some in has_rows.items() if some
+    }
+
+
 def _by_width(plan: Mapping[str, Any]) -> dict[int, dict[str, Mapping[str, Any]]]:
     """Curve rows by width, then by label kind."""
     rows: dict[int, dict[str, Mapping[str, Any]]] = {}
@@ -93,9 +108,26 @@ def _by_width(plan: Mapping[str, Any]) -> dict[int, dict[str, Mapping[str, Any]]
     return rows
 
 
+def _options(sentence: str) -> Any:
+    """A sentence, escaped, in which options such as ``--seeds`` are code and stay on one line.
+
+    >>> str(_options("More seeds (--seeds) <b>"))
+    'More seeds (<code>--seeds</code>) &lt;b&gt;'
+    """
+    from markupsafe import Markup, escape
+
+    marked = re.sub(r"(?<!\S)(\(?)(--[a-z][a-z-]*)", r"\1<code>\2</code>", str(escape(sentence)))
+    return Markup(marked)  # noqa: S704 - escaped above
+
+
 def _script_json(value: Any) -> str:
     """JSON that can stand in a script element: no ``<``, so no end tag and no comment."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
+
+
+def _digest(script: str) -> str:
+    """What the page's content security policy calls a script that may run: these, and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 @functools.cache
@@ -107,36 +139,26 @@ def _vega() -> str:
 
 
 @functools.cache
-def _template() -> Any:
+def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("softwidth"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=_percent, number=_number, span=_span)
+
+
+def _source(name: str) -> str:
+    """A file that stands beside the template, as it is."""
+    return _environment().loader.get_source(_environment(), name)[0]
+
+
+def _template() -> Any:
+    from softwidth import page_text
+
+    environment = _environment()
+    environment.filters.update(percent=page_text.percent, number=page_text.number, options=_options)
     return environment.get_template("report.html.j2")
-
-
-def _percent(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def _number(value: float | None, digits: int = 4) -> str:
-    """Whole numbers with thousands apart, others to some digits.
-
-    >>> _number(12560), _number(0.123456), _number(None)
-    ('12,560', '0.1235', '–')
-    """
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if value == round(value) else f"{value:.{digits}g}"
-
-
-def _span(interval: list[float | None], widest: int) -> str:
-    """A width interval in words: a missing end lies beyond the widest width tried."""
-    low, high = (f"over {widest}" if end is None else f"{end:g}" for end in interval)
-    return low if low == high else f"{low} to {high}"

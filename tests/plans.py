@@ -8,17 +8,12 @@ import numpy as np
 
 WIDTHS = (2, 4, 8, 16)
 KINDS = ("hard", "soft", "argmax")
+FLOOR = {"hard": 0.2, "soft": 0.12, "argmax": 0.18}  # of the error, at great width
 
 
 def stored_plan(*, name: str = "digits", seed: int = 0) -> dict[str, Any]:
-    """A plan as `plan_record.record` writes it."""
+    """A plan as `plan_record.record` writes it, with `name` in every free text."""
     rng = np.random.default_rng(seed)
-    curve = [_point(rng, kind, width) for kind in KINDS for width in WIDTHS]
-    least = {
-        "soft": {"width": 4, "interval": [2, 8], "reached": True},
-        "hard": {"width": None, "interval": [16, None], "reached": False},
-        "argmax": {"width": 8, "interval": [4, None], "reached": True},
-    }
     ratio = {"ratio": 4.0, "interval": [2.0, 8.0], "at_least": True}
     return {
         "softwidth": "0.1.0",
@@ -36,79 +31,114 @@ def stored_plan(*, name: str = "digits", seed: int = 0) -> dict[str, Any]:
             "noise": 0.4,
             "notes": [f"A note on {name}."],
         },
-        "labels": {
-            "source": "wide teacher",
-            "regime": "larger data",
-            "health": {
-                "train_accuracy": 0.98,
-                "held_out_accuracy": None,
-                "accuracy": 0.86,
-                "distance": 0.19,
-                "held_out_distance": 0.2,
-                "calibration_error": 0.03,
-                "temperature": 0.9,
-            },
-            "findings": [],
-        },
+        "labels": _labels(name),
         "training": {"rows": 200, "epochs": 100, "batch_size": 32, "tuning_seeds": 3},
         "recommendation": {"labels": "soft", "width": 4, "reason": f"Soft labels pay on {name}."},
-        **least,
+        "soft": {"width": 4, "interval": [2, 8], "reached": True},
+        "hard": {"width": None, "interval": [16, None], "reached": False},
+        "argmax": {"width": 8, "interval": [4, None], "reached": True},
         "saving": {**ratio, "better_labels": ratio, "softness": ratio},
         "target_error": 0.19,
         "tolerance": 0.01,
+        "level": 0.95,
         "margin": None,
         "theory": None,
-        "curve": curve,
-        "step_sizes": [
-            {
-                "labels": "soft",
-                "width": 2,
-                "step_size": 3.0,
-                "validation_error": 0.2,
-                "validation_log_loss": None,
-            }
-        ],
-        "training_curves": [
-            {
-                "labels": kind,
-                "width": 4,
-                "epoch": epoch,
-                "cross_entropy": 0.5,
-                "kl": 1 / epoch,
-                "error": 0.1,
-            }
-            for kind in KINDS
-            for epoch in range(1, 6)
-        ],
+        "curve": [_point(rng, kind, width) for kind in KINDS for width in WIDTHS],
+        "step_sizes": [_tried(rng, kind, width) for kind in KINDS for width in WIDTHS],
+        "training_curves": [_epoch(rng, kind, n) for kind in KINDS for n in range(1, 61)],
         "calibration": [
-            {"who": who, "confidence": c, "accuracy": c - 0.05, "share": 0.2}
-            for who in ("teacher", "hard", "soft")
-            for c in (0.55, 0.75, 0.95)
+            _bin(rng, who, c) for who in ("teacher", "hard", "soft") for c in (6, 8, 9)
         ],
-        "warnings": [f"A warning on {name}."],
+        "warnings": [f"A warning on {name}: try --seeds 9."],
         "seconds": 12.3,
         "spent": {"teacher": 3.0},
-        "versions": {"python": "3.11.7", "numpy": "2.4.6"},
+        "versions": {"python": "3.11.7", name: name},
+    }
+
+
+def least_plan() -> dict[str, Any]:
+    """The least that is a plan: what to do, and one curve point of unknown error."""
+    return {"recommendation": {"labels": "either"}, "curve": [{"labels": "hard", "width": 3}]}
+
+
+def theory() -> dict[str, Any]:
+    """What theorems may say of a plan, in the form of ``softwidth bounds --json``."""
+    sizes = {"width": 6e10, "steps": 1_234_567, "radius": 0.5, "step_size": None}
+    return {
+        "soft": sizes,
+        "hard": {**sizes, "width": 12_345},
+        "paper": {"soft": sizes, "hard": None},
+        "assumptions": {"two classes": True, "unit norm <= 1": None},
+        "notes": ["Loose.", "Sufficient."],
+    }
+
+
+def _labels(name: str) -> dict[str, Any]:
+    return {
+        "source": f"teacher {name}",
+        "regime": "larger data",
+        "health": {
+            "train_accuracy": 0.98,
+            "held_out_accuracy": None,
+            "accuracy": 0.86,
+            "distance": 0.19,
+            "held_out_distance": 0.2,
+            "calibration_error": 0.03,
+            "temperature": 0.9,
+        },
+        "findings": [
+            {
+                "level": "warning",
+                "code": "few-votes",
+                "message": f"Few votes on {name}.",
+                "cure": name,
+            }
+        ],
     }
 
 
 def _point(rng: np.random.Generator, kind: str, width: int) -> dict[str, Any]:
-    error = float(0.1 + 0.1 * rng.random() + 0.2 / width)
-    interval = [error - 0.02, error + 0.02]
+    error = FLOOR[kind] + 0.2 / width + 0.01 * rng.standard_normal()
+    spread = 0.01 + 0.01 * rng.random()
+    return _rounded(
+        labels=kind,
+        width=width,
+        step_size=10.0,
+        seeds=5,
+        diverged=0,
+        validation_error=error,
+        validation_interval=[error - spread, error + spread],
+        test_error=error + 0.01 * rng.random(),
+        test_sd=0.005 * rng.random(),
+        test_interval=[error - spread, error + 2 * spread],
+        log_loss=2 * error,
+        brier=error,
+        ece=0.1 * rng.random(),
+        train_kl=0.02,
+        train_error=0.1,
+    )
+
+
+def _tried(rng: np.random.Generator, kind: str, width: int) -> dict[str, Any]:
+    error, loss = rng.random(2)
+    return _rounded(
+        labels=kind, width=width, step_size=3.16, validation_error=error, validation_log_loss=loss
+    )
+
+
+def _epoch(rng: np.random.Generator, kind: str, epoch: int) -> dict[str, Any]:
+    kl = np.exp(-epoch / 20) * (0.5 + 0.1 * rng.random())
+    return _rounded(labels=kind, width=4, epoch=epoch, cross_entropy=0.3 + kl, kl=kl, error=kl / 2)
+
+
+def _bin(rng: np.random.Generator, who: str, tenths: int) -> dict[str, Any]:
+    confidence = (tenths + rng.random()) / 10
+    return _rounded(who=who, confidence=confidence, accuracy=confidence - 0.05, share=0.2)
+
+
+def _rounded(**row: Any) -> dict[str, Any]:
+    """To six digits, as plans are stored."""
     return {
-        "labels": kind,
-        "width": width,
-        "step_size": 10.0,
-        "seeds": 5,
-        "diverged": 0,
-        "validation_error": error,
-        "validation_interval": interval,
-        "test_error": error + 0.01,
-        "test_sd": 0.004,
-        "test_interval": interval,
-        "log_loss": 0.5,
-        "brier": 0.3,
-        "ece": 0.05,
-        "train_kl": 0.02,
-        "train_error": 0.1,
+        key: np.asarray(value).round(6).tolist() if isinstance(value, (float, list)) else value
+        for key, value in row.items()
     }

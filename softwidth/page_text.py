@@ -1,0 +1,215 @@
+"""A stored plan in plain words: how sure it is, what the figures show, what the labels are worth.
+
+All functions take the completed plan of `plan_form.complete` and compute nothing: they say what is
+stored. Numbers that are missing are passed over in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+Plan = Mapping[str, Any]
+
+# Every kind in the order of all tables, figures and legends.
+NAMES = {
+    "soft": "soft labels",
+    "hard": "hard labels",
+    "argmax": "control: top class of the soft labels",
+    "teacher": "teacher",
+}
+REGIMES = {
+    "in-sample": "The teacher learned from the very rows that it labels for the students.",
+    "cross-fitted": "Every row was labelled by a teacher that had not learned from it.",
+    "larger data": "The teacher learned from rows that the students never see.",
+    "from file": "They came with the data.",
+}
+MISSING = "–"
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A share in percent.
+
+    >>> percent(0.12345), percent(None)
+    ('12.35 %', '–')
+    """
+    return MISSING if value is None else f"{100 * value:.{digits}f} %"
+
+
+def hundredths(value: float | None) -> str:
+    """A share in percent without its sign, for columns of them."""
+    return MISSING if value is None else f"{100 * value:.2f}"
+
+
+def hundredths_span(interval: Sequence[float | None] | None) -> str:
+    """An interval of shares in percent.
+
+    >>> hundredths_span([0.1, 0.25]), hundredths_span(None)
+    ('10.00–25.00', '–')
+    """
+    return MISSING if interval is None else "–".join(map(hundredths, interval))
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """Whole numbers with thousands apart, others to some digits, huge ones by their power of ten.
+
+    >>> number(12560), number(0.123456), number(4.1e12), number(None), number(True)
+    ('12,560', '0.1235', '4.1e+12', '–', 'yes')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, (int, float)):
+        return MISSING if value is None else str(value)
+    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e9 else f"{value:.{digits}g}"
+
+
+def width_span(interval: Sequence[float | None] | None, widest: int) -> str:
+    """An interval of widths; a missing end lies beyond the widest width tried.
+
+    >>> width_span([2, 8], 128), width_span([16, None], 128), width_span([None, None], 128)
+    ('2 to 8', '16 to over 128', 'over 128')
+    """
+    if interval is None:
+        return MISSING
+    low, high = (f"over {widest}" if end is None else f"{end:g}" for end in interval)
+    return low if low == high else f"{low} to {high}"
+
+
+def ratio_span(part: Plan, wider: Plan | None) -> str:
+    """The interval of a ratio of least widths.
+
+    Where `wider`, the least width on top of the fraction, was not reached in some redrawings, the
+    widest width tried stands in for it and the upper end is a lower bound.
+
+    >>> ratio_span({"interval": [4.0, 64.0]}, {"interval": [64, None]})
+    '4 to at least 64'
+    """
+    if part["interval"] is None:
+        return MISSING
+    low, high = part["interval"]
+    open_end = wider is not None and wider["interval"] is not None and wider["interval"][1] is None
+    return f"{number(low)} to {'at least ' if open_end and low != high else ''}{number(high)}"
+
+
+def how_sure(plan: Plan) -> str:
+    """What the interval of the saving says, for readers who do not read intervals."""
+    saving = plan["saving"]
+    if saving["interval"] is None or None in saving["interval"]:
+        return ""
+    low, high = saving["interval"]
+    redrawn = (
+        f"In {100 * plan['level']:g} of 100 redrawings of seeds and held-out rows, hard labels took "
+        f"{ratio_span(saving, plan['hard'])} times the width of soft labels"
+    )
+    if low > 1:
+        return f"{redrawn}. That is more throughout: not the luck of the draw."
+    if high < 1:
+        return f"{redrawn}. That is less throughout: soft labels cost width here."
+    return (
+        f"{redrawn}. That includes 1, no difference: these rows and seeds cannot tell the two apart. "
+        "More held-out rows or more seeds (--seeds) would narrow it."
+    )
+
+
+def describe_curves(plan: Plan, rows: str) -> str:
+    """Alternative text of a width curve: both ends of every kind's curve, and the target."""
+    said = [f"{rows.capitalize()} error against width, {plan['level']:.0%} intervals."]
+    for kind in kinds(plan["curve"]):
+        points = sorted(
+            (row["width"], row[f"{rows}_error"])
+            for row in plan["curve"]
+            if row["labels"] == kind and row[f"{rows}_error"] is not None
+        )
+        ends = [f"{percent(error, 1)} at width {width}" for width, error in points]
+        said.append(f"{NAMES[kind]}: {' to '.join(dict.fromkeys(ends[:1] + ends[-1:]))}.")
+    if rows == "validation" and plan["target_error"] is not None:
+        said.append(f"Target: {percent(plan['target_error'], 1)}.")
+    return " ".join(said)
+
+
+def kinds(rows: Sequence[Mapping[str, Any]], key: str = "labels") -> list[str]:
+    """The kinds among some rows, in the order of `NAMES`."""
+    found = {row[key] for row in rows}
+    return [kind for kind in NAMES if kind in found]
+
+
+def health(plan: Plan) -> list[tuple[str, str, str]]:
+    """What the soft labels are worth: measure, value, and what the value means."""
+    of = plan["labels"]["health"]
+    measures = [
+        (
+            "right on the rows the teacher learned from",
+            percent(of["train_accuracy"], 1),
+            "If far above the next line, the teacher has learned these rows by heart.",
+        ),
+        (
+            "right on validation rows",
+            percent(of["held_out_accuracy"], 1),
+            "Rows that the teacher did not learn from.",
+        ),
+        (
+            "top class equals the label, students' rows",
+            percent(of["accuracy"], 1),
+            "At 100 % the control trains on the hard labels themselves.",
+        ),
+        (
+            "distance from hard labels, mean |p - y|, students' rows",
+            number(of["distance"], 3),
+            "The probability that is not on the true class. At 0 the soft labels are hard labels.",
+        ),
+        (
+            "the same on validation rows",
+            number(of["held_out_distance"], 3),
+            "If far above the line before, the teacher knows the students' rows by heart.",
+        ),
+        (
+            "calibration error, validation rows",
+            number(of["calibration_error"], 3),
+            "By how much confidence and accuracy differ on average. At 0, of all rows "
+            "said to be 80 % sure, 80 % are right.",
+        ),
+        (
+            "temperature",
+            number(of["temperature"], 3),
+            "Above 1 the teacher was too sure and was softened; set on validation rows.",
+        ),
+    ]
+    return [measure for measure in measures if measure[1] != MISSING]
+
+
+def tables(values: Mapping[str, Any]) -> list[tuple[tuple[str, ...], list[tuple[str, list[str]]]]]:
+    """Nested results as tables: a row is a mapping of plain values, rows of like columns together.
+
+    Returns
+    -------
+    list of (columns, rows)
+        A row is its name, that is its keys from the root, and its cells.
+
+    Examples
+    --------
+    >>> tables({"soft": {"width": 64, "steps": 9}, "hard": {"width": 640, "steps": 90}, "error": 0.1})
+    [(('width', 'steps'), [('soft', ['64', '9']), ('hard', ['640', '90'])]), (('value',), [('error', ['0.1'])])]
+    """
+    leaves = (leaf for key, value in values.items() for leaf in _leaves(value, key))
+    grouped = groupby(leaves, key=lambda leaf: tuple(leaf[1]))
+    return [
+        (columns, [(name, [number(cell) for cell in row.values()]) for name, row in rows])
+        for columns, rows in grouped
+        if columns
+    ]
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Mappings of plain values below `value`, with their keys from the root as names."""
+    if isinstance(value, list) and any(isinstance(entry, (Mapping, list)) for entry in value):
+        value = {str(position): entry for position, entry in enumerate(value, 1)}
+    if isinstance(value, list):
+        yield name, {"value": "; ".join(map(number, value))}
+    elif not isinstance(value, Mapping):
+        yield name, {"value": value}
+    elif any(isinstance(entry, (Mapping, list)) for entry in value.values()):
+        for key, entry in value.items():
+            yield from _leaves(entry, f"{name}, {key}")
+    else:
+        yield name, value

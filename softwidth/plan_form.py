@@ -1,0 +1,201 @@
+"""The form of a stored plan, as page and figures read it; what may be missing becomes None."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from softwidth._checks import DataFileError
+
+Interval = tuple[float | None, float | None]  # of widths, None is "wider than all that were tried"
+Kind = Literal["soft", "hard", "argmax"]
+Width = Field(gt=0, le=2**31)  # on a logarithmic axis
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, stored: Any) -> Any:
+        """A null and a missing key are the same to a page."""
+        if isinstance(stored, Mapping):
+            return {key: value for key, value in stored.items() if value is not None}
+        return stored
+
+
+class _Data(_Part):
+    name: str = "unnamed data"
+    classes: list[str | int | float | bool] = []
+    students_rows: int | None = None
+    teacher_rows: int | None = None
+    validation_rows: int | None = None
+    test_rows: int | None = None
+    draws: int = 1
+    n_features: int | None = None
+    noise: float | None = None
+    notes: list[str] = []
+
+
+class _Health(_Part):
+    train_accuracy: float | None = None
+    held_out_accuracy: float | None = None
+    accuracy: float | None = None
+    distance: float | None = None
+    held_out_distance: float | None = None
+    calibration_error: float | None = None
+    temperature: float | None = None
+
+
+class _Finding(_Part):
+    level: str = "warning"
+    message: str
+    cure: str = ""
+
+
+class _Labels(_Part):
+    source: str | None = None
+    regime: str | None = None
+    health: _Health = _Health()
+    findings: list[_Finding] = []
+
+
+class _Recommendation(_Part):
+    labels: Literal["soft", "hard", "either"]
+    width: int | None = None
+    reason: str = ""
+
+
+class _Least(_Part):
+    width: int | None = None
+    interval: Interval | None = None
+
+
+class _Ratio(_Part):
+    ratio: float | None = None
+    interval: Interval | None = None
+    at_least: bool = False
+
+
+class _Saving(_Ratio):
+    better_labels: _Ratio | None = None
+    softness: _Ratio | None = None
+
+
+class _CurveRow(_Part):
+    labels: Kind
+    width: int = Width
+    step_size: float | None = None
+    seeds: int | None = None
+    diverged: int | None = None
+    validation_error: float | None = None
+    validation_interval: Interval | None = None
+    test_error: float | None = None
+    test_sd: float | None = None
+    test_interval: Interval | None = None
+    log_loss: float | None = None
+    brier: float | None = None
+    ece: float | None = None
+    train_kl: float | None = None
+
+
+class _Tried(_Part):
+    labels: Kind
+    width: int = Width
+    step_size: float
+    validation_error: float | None = None
+    validation_log_loss: float | None = None
+
+
+class _Epoch(_Part):
+    labels: Kind
+    width: int = Width
+    epoch: int
+    cross_entropy: float | None = None
+    kl: float | None = None
+    error: float | None = None
+
+
+class _Bin(_Part):
+    who: Literal["teacher", "soft", "hard", "argmax"]
+    confidence: float
+    accuracy: float
+    share: float | None = None
+
+
+class _Margin(_Part):
+    kind: str = "kernel"
+    lower: float | None = None
+    upper: float | None = None
+
+
+class _Training(_Part):
+    rows: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    tuning_seeds: int | None = None
+
+
+class _Plan(_Part):
+    softwidth: str | None = None
+    command: str | None = None
+    spec: dict[str, Any] = {}
+    seconds: float | None = None
+    spent: dict[str, float | None] = {}
+    versions: dict[str, Any] = {}
+    data: _Data = _Data()
+    labels: _Labels = _Labels()
+    training: _Training = _Training()
+    recommendation: _Recommendation
+    soft: _Least | None = None
+    hard: _Least | None = None
+    argmax: _Least | None = None
+    saving: _Saving = _Saving()
+    target_error: float | None = None
+    tolerance: float | None = None
+    level: float = 0.95
+    margin: _Margin | None = None
+    theory: dict[str, Any] | None = None
+    curve: list[_CurveRow] = Field(min_length=1)
+    step_sizes: list[_Tried] = []
+    training_curves: list[_Epoch] = []
+    calibration: list[_Bin] = []
+    warnings: list[str] = []
+
+
+def complete(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored plan with every key: those missing, or null where a default is better, filled in.
+
+    Raises
+    ------
+    DataFileError
+        Without a curve or a recommendation, or with a value that a plan cannot have; the message
+        names the first such place.
+
+    Examples
+    --------
+    >>> row = {"labels": "soft", "width": 4, "test_error": 0.2}
+    >>> whole = complete({"recommendation": {"labels": "soft"}, "curve": [row], "warnings": None})
+    >>> whole["curve"][0]["test_sd"], whole["warnings"], whole["data"]["name"]
+    (None, [], 'unnamed data')
+    """
+    try:
+        json.dumps(plan, allow_nan=False)
+        return _Plan.model_validate(plan).model_dump()
+    except ValidationError as error:
+        raise DataFileError(f"this is not a stored plan: {_first(error)}.") from None
+    except (
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:  # json's words for what JSON cannot hold
+        raise DataFileError(f"this is not a stored plan: {error}.") from None
+
+
+def _first(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, found["loc"])) or "it"
+    return f"at {place}: {found['msg'].lower()}"
