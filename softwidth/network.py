@@ -129,7 +129,7 @@ def _fill(W: Array, draw: Draw, rng: np.random.Generator, factor: float = 1.0) -
 
 def _symmetric(rng: np.random.Generator, W: Array, C: int) -> tuple[Array, float]:
     # Twins side by side, where THEORY.md writes them width/2 apart: a sum over neurons in order
-    # then cancels pair by pair, so the start is 0 exactly and not up to rounding.
+    # then cancels pair by pair. `_passes.equal_twins` sees to the last bit of it in training.
     width = len(W)
     _fill(W[::2], _normal, rng)
     W[1::2] = W[::2]
