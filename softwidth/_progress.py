@@ -28,17 +28,19 @@ class Progress:
         self._bar: Any = None
         self._last_line = self.started
 
-    def update(self, done: float) -> None:
-        """Show that `done` of the total is done."""
+    def update(self, done: float, note: str = "") -> None:
+        """Show that `done` of the total is done, with a short `note` beside it."""
         now = time.monotonic()
         if self.label is None or now - self.started < APPEARS_AFTER:
             return
         if self._bar is None:
             self._bar = _open_bar(self.label, self.total)
-        self._bar.update(0, completed=done)
+        self._bar.update(0, completed=done, description=f"{self.label} {note}".rstrip())
         if not self._bar.console.is_terminal and now - self._last_line > LINE_EVERY:
             self._last_line = now
-            self._bar.console.print(f"{self.label}: {100 * done / self.total:.0f} %")
+            self._bar.console.print(
+                f"{self.label}: {100 * done / self.total:.0f} % {note}".rstrip()
+            )
 
     def close(self) -> None:
         """Take the bar away."""

@@ -1,0 +1,39 @@
+"""Compiled pieces of the support-vector solver: greedy coordinate steps, and taking out a block."""
+
+from __future__ import annotations
+
+from numba import njit
+
+
+@njit(nogil=True, cache=True)
+def lower_block(Q, chosen, out) -> None:  # type: ignore[no-untyped-def]
+    """The lower triangle of ``Q[chosen][:, chosen]``; NumPy's way gathers both, and slower."""
+    for a in range(len(chosen)):
+        row = Q[chosen[a]]
+        for b in range(a + 1):
+            out[a, b] = row[chosen[b]]
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+def greedy_steps(Q, beta, slope, steps) -> None:  # type: ignore[no-untyped-def]
+    """Coordinate steps of ``min ½ βᵀQβ - 1ᵀβ over β ≥ 0``, each where it gains most.
+
+    `beta` and its ``slope = Qβ - 1`` are updated in place. A step to the best value of one
+    coordinate gains ``t (slope - t Q_jj / 2)``, t the change of minus β_j: at most β_j.
+    """
+    n = len(beta)
+    for _ in range(steps):
+        best, gain = -1, 0.0
+        for j in range(n):
+            if Q[j, j] > 0 and (slope[j] < 0 or beta[j] > 0):
+                t = min(slope[j] / Q[j, j], beta[j])
+                gained = t * (slope[j] - 0.5 * t * Q[j, j])
+                if gained > gain:
+                    best, gain = j, gained
+        if best < 0:
+            return
+        t = min(slope[best] / Q[best, best], beta[best])
+        beta[best] -= t
+        row = Q[best]
+        for j in range(n):
+            slope[j] -= t * row[j]
