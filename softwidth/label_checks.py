@@ -1,7 +1,7 @@
 """The soft-label check: what is wrong, or suspicious, with soft labels that came in.
 
 The classic silent error of distillation code is soft labels in another row order than the labels:
-nothing crashes, and students learn noise. Agreement between labels and top classes shows it.
+nothing crashes, and students learn noise. `label_order` tells it from labels that are only weak.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from softwidth._checks import ArgumentError, check_class_ids, check_same_length
 from softwidth._types import Array, Labels
-from softwidth.calibration import mean_distance
-from softwidth.labels import as_probabilities, is_votes
+from softwidth.calibration import accuracy, mean_distance
+from softwidth.distributions import as_probabilities, is_votes
+from softwidth.label_order import above_chance, as_claims, wrong_columns, wrong_rows
 
-SURELY = 4.0  # standard errors above chance from which an agreement is more than luck
 MEMORISED = 0.02  # mean |p - y| of a teacher that had memorised its rows (noisy MNIST)
-FITS = 0.5  # agreement below which even the best order of columns explains nothing
 FEW_VOTES = 3  # a row; below and at this, sampling votes can beat their average
-NEIGHBOURS = range(-5, 6)  # row shifts tried where the given order says nothing
+HARDLY_ANY = 0.02  # of what hard labels tell, what soft labels must tell to be called informative
+LEVELS = ("error", "warning", "info")
 
 
 @dataclass(frozen=True)
@@ -62,84 +61,77 @@ def check_soft_labels(
     Returns
     -------
     list of Finding
-        Codes ``not-probabilities``, ``row-order``, ``column-order``, ``uninformative``,
+        Codes ``not-probabilities``, ``column-order``, ``row-order``, ``uninformative``,
         ``one-hot``, ``in-sample``, ``few-votes``.
 
     Raises
     ------
     ArgumentError
         If `y` holds no class ids or has another length than `soft`.
+
+    Examples
+    --------
+    >>> y = np.arange(90) % 3
+    >>> soft = 0.9 * np.eye(3)[y] + 0.1 / 3
+    >>> [finding.code for finding in check_soft_labels(y, soft, in_sample=False)]
+    []
+    >>> [finding.code for finding in check_soft_labels(y, soft[:, [1, 0, 2]])]
+    ['column-order']
     """
     try:
         P = as_probabilities(soft, n_classes=n_classes)
     except ArgumentError as error:
-        cure = "Give one row per sample: probabilities that sum to 1, or counts of votes."
+        cure = (
+            "Give one row per sample: probabilities that sum to 1, or counts of votes. Logits need "
+            "a softmax first, percentages a division by 100."
+        )
         return [Finding("error", "not-probabilities", str(error), cure)]
     y = check_class_ids("y", y, n_classes=P.shape[1])
     check_same_length("soft", P, "y", len(y))
-    found = [*_order(P, y), *_softness(P, y, in_sample), *_votes(soft)]
-    return sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.level))
+    claims = as_claims(np.asarray(soft, float)) if is_votes(soft) else P
+    found = [*_order(P, claims, y), *_softness(P), *_sample(P, y, in_sample), *_votes(soft)]
+    return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
-def _agreement(top: Labels, y: Labels) -> tuple[float, float]:
-    """Share of rows where both agree, and how many standard errors that is above chance.
-
-    Chance is ``sum_k P(y = k) P(top = k)``: what two independent columns of labels would reach.
-    """
-    K = int(max(top.max(), y.max())) + 1
-    chance = float(np.bincount(y, minlength=K) @ np.bincount(top, minlength=K)) / len(y) ** 2
-    share = float(np.mean(top == y))
-    return share, (share - chance) / max(np.sqrt(chance * (1 - chance) / len(y)), 1e-12)
+def _order(P: Array, claims: Array, y: Labels) -> list[Finding]:
+    return _columns(P, claims, y) or _rows(P, claims, y) or _uninformative(P, y)
 
 
-def _order(P: Array, y: Labels) -> list[Finding]:
-    top, K = P.argmax(axis=1), P.shape[1]
-    share, sureness = _agreement(top, y)
-    table = np.zeros((K, K))
-    np.add.at(table, (y, top), 1)
-    of_class = linear_sum_assignment(-table)[1]  # the column that fits each class best
-    best_share = float(table[np.arange(K), of_class].sum() / len(y))
-    # A permutation found on the data fits by luck too: ask for a clear gain and a clear fit.
-    gain_error = np.sqrt(best_share * (1 - best_share) / len(y)) + 1 / len(y)
-    if best_share - share > max(SURELY * gain_error, 0.05) and best_share > max(
-        _lucky(y, top), FITS
-    ):
-        seen = ", ".join(f"{c} looks like class {k}" for k, c in enumerate(of_class) if c != k)
-        return [
-            Finding(
-                "error",
-                "column-order",
-                f"the class columns are in another order than the labels: the top class agrees with "
-                f"the label on {share:.1%} of rows, after reordering on {best_share:.1%} "
-                f"(column {seen}).",
-                "Put the columns of the soft labels into the order of the class ids.",
-            )
-        ]
-    if sureness > SURELY or len(np.unique(top)) == 1:
+def _columns(P: Array, claims: Array, y: Labels) -> list[Finding]:
+    column_of = wrong_columns(claims, y)
+    if not column_of:
         return []
-    return _no_better_than_chance(top, y, share)
+    order = np.arange(P.shape[1])
+    order[list(column_of)] = list(column_of.values())
+    shown = list(column_of.items())[:5]
+    seen = ", ".join(f"column {column} looks like class {label}" for label, column in shown)
+    more = f" and {len(column_of) - 5} more" if len(column_of) > 5 else ""
+    return [
+        Finding(
+            "error",
+            "column-order",
+            "the class columns are in another order than the labels: the top class agrees with "
+            f"the label on {accuracy(P, y):.1%} of rows, after reordering on "
+            f"{accuracy(P[:, order], y):.1%} ({seen}{more}).",
+            "Put the columns of the soft labels into the order of the class ids.",
+        )
+    ]
 
 
-def _lucky(y: Labels, top: Labels) -> float:
-    """The agreement that the best permutation reaches on unrelated labels, with room to spare."""
-    rng = np.random.default_rng(0)
-    K = int(max(y.max(), top.max())) + 1
-    shares = []
-    for _ in range(10):
-        table = np.zeros((K, K))
-        np.add.at(table, (y, rng.permutation(top)), 1)
-        shares.append(table[linear_sum_assignment(-table)].sum() / len(y))
-    return float(np.mean(shares) + SURELY * np.sqrt(0.25 / len(y)))
-
-
-def _no_better_than_chance(top: Labels, y: Labels, share: float) -> list[Finding]:
-    if len(y) < 20:  # too few rows to accuse anyone
+def _rows(P: Array, claims: Array, y: Labels) -> list[Finding]:
+    found = wrong_rows(claims, y)
+    if found is None:
         return []
-    shifts = {s: _agreement(np.roll(top, s), y) for s in NEIGHBOURS}
-    shift = max(shifts, key=lambda s: shifts[s][1])
-    told = f"the top class agrees with the label on {share:.1%} of rows, no better than chance"
-    if shift and shifts[shift][1] > SURELY:
-        told += f"; shifted by {shift} row{'s' if abs(shift) > 1 else ''} it agrees on {shifts[shift][0]:.1%}"
+    start, shift = found.start, found.shift
+    where = f"from about row {start} on, " if start else ""
+    told = (
+        f"{where}the top class agrees with the label on {accuracy(P[start:], y[start:]):.1%} of "
+        "rows, no better than chance, though the soft labels claim to know more"
+    )
+    if shift is not None:
+        again = accuracy(np.roll(P[start:], -shift, axis=0), y[start:])
+        way = f"{'up' if shift > 0 else 'down'} by {abs(shift)} row{'s' * (abs(shift) > 1)}"
+        told += f"; moved {way} it agrees on {again:.1%}"
     return [
         Finding(
             "error",
@@ -152,22 +144,48 @@ def _no_better_than_chance(top: Labels, y: Labels, share: float) -> list[Finding
     ]
 
 
-def _softness(P: Array, y: Labels, in_sample: bool | None) -> list[Finding]:
-    distance = mean_distance(P, y)
-    found = []
-    if mean_distance(P, P.argmax(axis=1)) < MEMORISED:
-        found.append(
-            Finding(
-                "warning",
-                "one-hot",
-                f"the soft labels are almost hard (mean |p - y| = {distance:.3f}): there is hardly "
-                "anything soft to learn from.",
-                "Take them out of sample (cross-fitting or other rows), raise the temperature, or "
-                "collect more votes a row.",
-            )
+def _uninformative(P: Array, y: Labels) -> list[Finding]:
+    """Soft labels that surely tell of the labels next to nothing beyond how frequent classes are."""
+    share = np.bincount(y, minlength=P.shape[1]) / len(y)
+    told = float(P[np.arange(len(y)), y].mean() - share @ P.mean(axis=0))
+    most = float(1 - share @ share)
+    if most == 0 or above_chance(P, y) > 4 or told + _error(P, y) > HARDLY_ANY * most:
+        return []
+    return [
+        Finding(
+            "warning",
+            "uninformative",
+            "the soft labels tell next to nothing of the classes: they are almost the same for "
+            "rows of every class.",
+            "Use a better teacher, or hard labels.",
         )
+    ]
+
+
+def _error(P: Array, y: Labels) -> float:
+    """Three standard errors of the mean of ``P[i, y_i]``."""
+    return 3 * float(P[np.arange(len(y)), y].std()) / float(np.sqrt(len(y)))
+
+
+def _softness(P: Array) -> list[Finding]:
+    distance = mean_distance(P, P.argmax(axis=1))
+    if distance >= MEMORISED:
+        return []
+    return [
+        Finding(
+            "warning",
+            "one-hot",
+            f"the soft labels are almost hard (their top class has all but {distance:.3f} on "
+            "average): there is hardly anything soft to learn from.",
+            "Take them out of sample (cross-fitting or other rows), raise the temperature, or "
+            "collect more votes a row.",
+        )
+    ]
+
+
+def _sample(P: Array, y: Labels, in_sample: bool | None) -> list[Finding]:
     if in_sample:
-        found.append(
+        return [
             Finding(
                 "warning",
                 "in-sample",
@@ -175,9 +193,9 @@ def _softness(P: Array, y: Labels, in_sample: bool | None) -> list[Finding]:
                 "have memorised their labels.",
                 "Cross-fit the teacher: label each fold with a model trained on the others.",
             )
-        )
-    elif in_sample is None and not found and float(np.mean(P.argmax(axis=1) == y)) == 1.0:
-        found.append(
+        ]
+    if in_sample is None and accuracy(P, y) == 1:
+        return [
             Finding(
                 "info",
                 "in-sample",
@@ -185,8 +203,8 @@ def _softness(P: Array, y: Labels, in_sample: bool | None) -> list[Finding]:
                 "model trained on these rows, which the numbers alone cannot tell.",
                 "If so, cross-fit the teacher.",
             )
-        )
-    return found
+        ]
+    return []
 
 
 def _votes(soft: Any) -> list[Finding]:
