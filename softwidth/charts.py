@@ -35,15 +35,7 @@ def validation_curve(plan: Plan) -> alt.LayerChart:
     """Validation error against width with intervals, the target, and the least widths ringed."""
     plan = complete(plan)
     points = _points(plan, "validation")
-    least = [row for row in points if row["width"] == (plan[row["labels"]] or {}).get("width")]
-    rings = alt.Chart(_data(least)).mark_point(size=280, strokeWidth=2.5, filled=False)
-    rings = rings.encode(
-        x=_width_axis(plan),
-        y="error:Q",
-        color=_colour(kinds(plan["curve"])),
-        tooltip=[_tip("name", "least width with"), _tip("width", "width")],
-    )
-    layers = [*_width_curve(plan, points, "validation"), rings]
+    layers = [*_width_curve(plan, points, "validation"), *_rings(plan, points)]
     if plan["target_error"] is not None:
         layers[:0] = _target(plan["target_error"])
     return _framed(alt.layer(*layers), describe_curves(plan, "validation"))
@@ -178,17 +170,36 @@ def _width_curve(plan: Plan, points: Rows, rows: str) -> list[alt.Chart]:
     ]
     scale = alt.Scale(zero=False)
     y = alt.Y("error:Q", title=f"{rows} error", axis=alt.Axis(format="~%"), scale=scale)
-    base = alt.Chart(_data(points)).encode(
-        x=_width_axis(plan), color=_colour(shown), tooltip=tips, opacity=_unless_dimmed(pick, 1)
-    )
-    bars = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_rule(
-        strokeWidth=2
-    )
-    return [
-        bars.encode(y=alt.Y("low:Q"), y2="high:Q", opacity=_unless_dimmed(pick, 0.7)),
-        base.mark_line(strokeWidth=2.5).encode(y=y, strokeDash=_dash(shown)),
-        base.mark_point(filled=True, size=65).encode(y=y, shape=_shape(shown)).add_params(pick),
+    encoded: dict[str, Any] = {
+        "x": _width_axis(plan),
+        "color": _colour(shown),
+        "tooltip": tips,
+        "opacity": _unless_dimmed(pick, 1),
+    }
+    base = alt.Chart(_data(points)).encode(**encoded, y=y)
+    layers = [
+        base.mark_line(strokeWidth=2.5).encode(strokeDash=_dash(shown)),
+        base.mark_point(filled=True, size=65).encode(shape=_shape(shown)).add_params(pick),
     ]
+    known = [row for row in points if None not in (row["low"], row["high"])]
+    if known:
+        ends = {"y": alt.Y("low:Q"), "y2": "high:Q", "opacity": _unless_dimmed(pick, 0.7)}
+        bars = alt.Chart(_data(known)).mark_rule(strokeWidth=2)
+        layers.insert(0, bars.encode(**{**encoded, **ends}))
+    return layers
+
+
+def _rings(plan: Plan, points: Rows) -> list[alt.Chart]:
+    """Rings around the least widths; no layer without one, as Vega warns of empty ones."""
+    least = [row for row in points if row["width"] == (plan[row["labels"]] or {}).get("width")]
+    rings = alt.Chart(_data(least)).mark_point(size=280, strokeWidth=2.5, filled=False)
+    encoded = rings.encode(
+        x=_width_axis(plan),
+        y="error:Q",
+        color=_colour(kinds(plan["curve"])),
+        tooltip=[_tip("name", "least width with"), _tip("width", "width")],
+    )
+    return [encoded] if least else []
 
 
 def _unless_dimmed(pick: alt.Parameter, opacity: float) -> Any:
