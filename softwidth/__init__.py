@@ -9,9 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from softwidth import bounds as bounds
+    from softwidth import kernels as kernels
     from softwidth._types import Dataset as Dataset
     from softwidth.data import load as load
     from softwidth.labels import make_targets as make_targets
+    from softwidth.margins import margin as margin
     from softwidth.planner import plan as plan
     from softwidth.specs import Student as Student
     from softwidth.training import train_bank as train_bank
@@ -23,13 +26,27 @@ _HOME = {
     "Student": "specs",
     "load": "data",
     "make_targets": "labels",
+    "margin": "margins",
     "plan": "planner",
     "train_bank": "training",
 }
-__all__ = ["Dataset", "Student", "load", "make_targets", "plan", "train_bank"]
+_ROOMS = ("bounds", "kernels")  # modules that are public as such
+__all__ = [
+    "Dataset",
+    "Student",
+    "bounds",
+    "kernels",
+    "load",
+    "make_targets",
+    "margin",
+    "plan",
+    "train_bank",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"softwidth.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'softwidth' has no attribute {name!r}")
     return getattr(importlib.import_module(f"softwidth.{_HOME[name]}"), name)

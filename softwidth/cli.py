@@ -181,6 +181,66 @@ def report(
 
 
 @app.command()
+def margin(
+    source: Source = "digits",
+    *,
+    kind: Annotated[str, typer.Option(help="kernel or sup.")] = "kernel",
+    width: Annotated[
+        int | None, typer.Option(help="Neurons drawn for the sup-norm margin; without, the limit.")
+    ] = None,
+    gap: Annotated[float, typer.Option(help="Relative gap between both ends to stop at.")] = 1e-3,
+    confidence: Annotated[
+        float, typer.Option(help="Of the interval, where it rests on drawn neurons.")
+    ] = 0.99,
+    limit: Annotated[
+        int | None, typer.Option(help="Use so many rows; their margin is at least that of all.")
+    ] = None,
+    positive: Positive = None,
+    pair: Pair = None,
+    target: Target = None,
+    soft_columns: SoftColumns = None,
+    noise: Noise = 0.0,
+    seed: Seed = 0,
+    json_: Json = False,
+) -> None:
+    """Separation margin of the limiting kernel's features, as an interval with a certificate."""
+    from softwidth.data import training_rows
+    from softwidth.margins import margin as certify
+
+    X, y, classes = training_rows(
+        source,
+        positive=_items(positive),
+        pair=_items(pair),
+        target=target,
+        soft_columns=_items(soft_columns),
+        noise=noise,
+        seed=seed,
+    )
+    found = certify(
+        X,
+        y,
+        kind=kind,
+        width=width,
+        gap=gap,
+        confidence=confidence,
+        limit=limit,
+        n_classes=len(classes),
+        seed=seed,
+        progress_label="margin",
+    ).as_dict()
+    if json_:
+        _print_json(found)
+        return
+    print(f"{found['kind']} margin: {found['lower']:.8g} to {found['upper']:.8g}")
+    sure = "exact" if found["confidence"] == 1 else f"with probability {found['confidence']:g}"
+    print(
+        f"{sure}; {found['n_samples']:,} rows, support {found['n_support']:,}, {found['seconds']:.1f} s"
+    )
+    for note in found.get("notes", ()):
+        print(note)
+
+
+@app.command()
 def bounds(
     margin: Annotated[float, typer.Option(help="Sup-norm margin of the data, in (0, 1/2].")],
     error: Annotated[float, typer.Option(help="Wanted share of mistakes.")],

@@ -21,6 +21,7 @@ from softwidth.network import probabilities, size
 from softwidth.pace import Pace
 from softwidth.plan_labels import SoftLabels
 from softwidth.plan_spec import PlanSpec
+from softwidth.plan_theory import Theory
 from softwidth.trials import KINDS, Trial, predicted
 from softwidth.tuning import Combination, Tuned
 
@@ -59,6 +60,8 @@ class Plan:
         The students at their chosen step sizes.
     held : Held
         What they do on the test rows.
+    theory : Theory
+        The margin of the students' rows, and what theorems say at it.
     warnings : list of str
     """
 
@@ -68,6 +71,7 @@ class Plan:
     soft_labels: SoftLabels
     tuned: Tuned
     held: Held
+    theory: Theory
     warnings: list[str]
     pace: Pace
     seconds: float
@@ -141,8 +145,8 @@ def record(plan: Plan) -> dict[str, Any]:
             "target_error": decision.target,
             "tolerance": spec.tolerance,
             "level": LEVEL,
-            "margin": None,
-            "theory": None,
+            "margin": plan.theory.margin,
+            "theory": plan.theory.theory,
             "curve": [_curve_row(plan, kind, width) for kind in KINDS for width in spec.widths],
             "step_sizes": _tried(plan.tuned),
             "training_curves": _training_curves(plan),

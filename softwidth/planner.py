@@ -22,6 +22,7 @@ from softwidth.pace import Pace
 from softwidth.plan_labels import SoftLabels, soft_labels
 from softwidth.plan_record import Plan, hold_against_test
 from softwidth.plan_spec import PlanSpec
+from softwidth.plan_theory import Theory, theory_of
 from softwidth.trials import KINDS, Task
 from softwidth.tuning import tune
 
@@ -73,6 +74,7 @@ def plan(
     mistakes = {kind: by_row(tuned.mistakes(kind, spec.widths), data.draws) for kind in KINDS}
     decision = decide(mistakes, spec.widths, tolerance=spec.tolerance, seed=spec.seed)
     held = _timed(pace, "test rows", lambda: hold_against_test(tuned, data, spec.widths))
+    theory = _timed(pace, "margin", lambda: _theory(data, decision.target, spec.seed))
     return Plan(
         spec=spec,
         recommendation=recommend(decision, _why_not(labels, decision)),
@@ -80,6 +82,7 @@ def plan(
         soft_labels=labels,
         tuned=tuned,
         held=held,
+        theory=theory,
         warnings=[*labels.warnings, *tuned.warnings, *_doubts(decision)],
         pace=pace,
         seconds=time.monotonic() - pace.started,
@@ -99,6 +102,10 @@ def _load(source: Any, spec: PlanSpec) -> Dataset:
             wish = "goes with a source to be loaded; give it to `load` instead."
             raise ArgumentError(name, getattr(spec, name), wish)
     return source
+
+
+def _theory(data: Dataset, error: float, seed: int) -> Theory:
+    return theory_of(data.X_train, data.y_train, n_classes=data.n_classes, error=error, seed=seed)
 
 
 def _timed(pace: Pace, what: str, work: Any) -> Any:

@@ -221,3 +221,23 @@ def test_bounds_for_a_person_and_for_a_program(capsys):
 def test_bounds_refuse_what_theorems_do(margin, error, samples, says, capsys):
     arguments = ["bounds", "--margin", margin, "--error", error, "--samples", samples]
     assert says in one_line(capsys, *arguments)
+
+
+@pytest.mark.parametrize("kind", [["kernel"], ["sup", "--width", "256"]])
+def test_margin_for_a_person_and_for_a_program(kind, capsys):
+    arguments = ["margin", "digits", "--pair", "3,8", "--kind", *kind]
+    assert cli.main([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for name in ("kind", "lower", "upper", "confidence", "n_samples", "n_support", "seconds"):
+        assert name in found
+    assert 0 < found["lower"] <= found["upper"] <= (1 + 2e-3) * found["lower"]
+    assert found["n_samples"] == 357  # all rows of the two classes, nothing split off
+    assert cli.main(arguments) == 0
+    assert f"{found['lower']:.4g}" in capsys.readouterr().out
+
+
+def test_margin_refuses_what_it_cannot_use(capsys):
+    assert "did you mean 'kernel'" in one_line(capsys, "margin", "digits", "--kind", "kernal")
+    arguments = ["margin", "digits", "--kind", "sup", "--width", "7"]
+    assert "must be even" in one_line(capsys, *arguments)
+    assert "`gap`" in one_line(capsys, "margin", "digits", "--gap", "-1")

@@ -1,0 +1,60 @@
+"""The margin and the theorems beside a plan's measured widths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from softwidth import plan_theory
+from softwidth.bounds import bounds
+from softwidth.margins import margin
+from softwidth.plan_theory import theory_of
+
+
+def rows(n=60, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, 6))
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    return X, (X[:, 0] > 0).astype(int)
+
+
+def test_theorems_are_evaluated_at_the_upper_end():
+    X, y = rows()
+    found = theory_of(X, y, n_classes=2, error=0.1)
+    own = margin(X, y, kind="kernel", gap=1e-3)
+    assert found.margin["lower"] == pytest.approx(own.lower)
+    assert found.margin["upper"] == pytest.approx(own.upper)
+    direct = bounds(own.upper, 0.1, 60)
+    assert found.theory["soft"]["width"] == direct.soft.width
+    assert found.theory["paper"]["hard"]["width"] == direct.paper_hard.width
+
+
+def test_more_rows_than_are_used_are_said_and_bounded_from_above(monkeypatch):
+    monkeypatch.setattr(plan_theory, "MARGIN_ROWS", 30)
+    X, y = rows()
+    found = theory_of(X, y, n_classes=2, error=0.1)
+    assert found.margin["rows"] == 30
+    assert "30 of the 60 rows" in found.theory["notes"][1]
+    assert found.margin["upper"] >= margin(X, y, kind="kernel").lower
+
+
+def test_what_no_width_separates_has_no_theory():
+    X, y = rows()
+    X[1] = X[0]
+    y[:2] = 0, 1
+    found = theory_of(X, y, n_classes=2, error=0.1)
+    assert found.margin["upper"] == 0
+    assert found.theory is None
+
+
+def test_no_theory_for_an_error_of_nothing():
+    X, y = rows()
+    assert theory_of(X, y, n_classes=2, error=0.0).theory is None
+
+
+def test_several_classes():
+    X, _ = rows()
+    y = np.abs(X[:, :3]).argmax(axis=1)
+    found = theory_of(X, y, n_classes=3, error=0.1)
+    assert found.theory["soft"]["width"] > 0
+    assert found.theory["paper"] == {}
