@@ -7,10 +7,10 @@ stored. Numbers that are missing are passed over in silence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 Plan = Mapping[str, Any]
+Table = tuple[str, list[tuple[str, str]]]
 
 # Every kind in the order of all tables, figures and legends.
 NAMES = {
@@ -24,6 +24,12 @@ REGIMES = {
     "cross-fitted": "Every row was labelled by a teacher that had not learned from it.",
     "larger data": "The teacher learned from rows that the students never see.",
     "from file": "They came with the data.",
+}
+SETTINGS = ("width", "steps", "radius", "step_size")
+SAID_ELSEWHERE = ("soft", "hard", "paper", "error", "notes")
+CAPTIONS = {
+    "crossover": "Margins below which the sufficient width of soft labels is the smaller one.",
+    "assumptions": "Assumptions, and whether they hold (–: numbers alone cannot tell).",
 }
 MISSING = "–"
 
@@ -178,25 +184,56 @@ def health(plan: Plan) -> list[tuple[str, str, str]]:
     return [measure for measure in measures if measure[1] != MISSING]
 
 
-def tables(values: Mapping[str, Any]) -> list[tuple[tuple[str, ...], list[tuple[str, list[str]]]]]:
-    """Nested results as tables: a row is a mapping of plain values, rows of like columns together.
+def margin_words(margin: Mapping[str, Any]) -> str:
+    """Where the margin lies, and what that means.
+
+    >>> margin_words({"kind": "kernel", "lower": 0.0410013, "upper": 0.0410014})
+    'The kernel margin of the rows is 0.041.'
+    """
+    low, high = number(margin["lower"]), number(margin["upper"])
+    said = f"The {margin['kind']} margin of the rows "
+    if margin["upper"] is not None and margin["upper"] <= 0:
+        return f"{said}is 0: no network of this kind, however wide, gets all of them right."
+    return f"{said}is {low}." if low == high else f"{said}lies between {low} and {high}."
+
+
+def sufficient(theory: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Rows of the table of sufficient settings, named by theorem and labels: `SETTINGS` of each.
+
+    >>> sufficient({"soft": {"width": 64, "steps": 9}, "paper": {"hard": None}})
+    [('soft labels', ['64', '9', '–', '–'])]
+    """
+    return [
+        (f"{NAMES[kind]}{whose}", [number(group[kind].get(name)) for name in SETTINGS])
+        for group, whose in ((theory, ""), (theory.get("paper"), ", the paper as printed"))
+        for kind in ("soft", "hard")
+        if isinstance(group, Mapping) and isinstance(group.get(kind), Mapping)
+    ]
+
+
+def further(theory: Mapping[str, Any]) -> list[Table]:
+    """Tables of all else that theory says."""
+    return tables({key: value for key, value in theory.items() if key not in SAID_ELSEWHERE})
+
+
+def tables(values: Mapping[str, Any]) -> list[Table]:
+    """Nested results as tables, one for each mapping of plain values.
 
     Returns
     -------
-    list of (columns, rows)
-        A row is its name, that is its keys from the root, and its cells.
+    list of (caption, rows)
+        The caption is the mapping's keys from the root; rows are names and values.
 
     Examples
     --------
-    >>> tables({"soft": {"width": 64, "steps": 9}, "hard": {"width": 640, "steps": 90}, "error": 0.1})
-    [(('width', 'steps'), [('soft', ['64', '9']), ('hard', ['640', '90'])]), (('value',), [('error', ['0.1'])])]
+    >>> tables({"bound": {"kl": 0.25, "holds": True}, "seeds": [1, 2]})
+    [('bound', [('kl', '0.25'), ('holds', 'yes')]), ('seeds', [('value', '1; 2')])]
     """
     leaves = (leaf for key, value in values.items() for leaf in _leaves(value, key))
-    grouped = groupby(leaves, key=lambda leaf: tuple(leaf[1]))
     return [
-        (columns, [(name, [number(cell) for cell in row.values()]) for name, row in rows])
-        for columns, rows in grouped
-        if columns
+        (CAPTIONS.get(name, name), [(key, number(value)) for key, value in leaf.items()])
+        for name, leaf in leaves
+        if leaf
     ]
 
 

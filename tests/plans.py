@@ -69,6 +69,8 @@ def theory() -> dict[str, Any]:
         "hard": {**sizes, "width": 12_345},
         "paper": {"soft": sizes, "hard": None},
         "assumptions": {"two classes": True, "unit norm <= 1": None},
+        "error": 0.1,
+        "certificate": {"soft": {"kl": 0.25}, "widths": [2, 4]},
         "notes": ["Loose.", "Sufficient."],
     }
 

@@ -219,10 +219,17 @@ def test_margin_and_theory_are_shown_when_there():
     page = report.page(FULL)
     assert "0.0214" in text_of(page)
     rows = Outline(page).rows
-    assert ["of", "width", "steps", "radius", "step_size"] in rows
-    assert ["soft", "6e+10", "1,234,567", "0.5", "–"] in rows
-    assert ["hard", "12,345", "1,234,567", "0.5", "–"] in rows
-    assert ["notes", "Loose.; Sufficient."] in rows
+    assert ["soft labels", "6e+10", "1,234,567", "0.5", "–"] in rows
+    assert ["hard labels", "12,345", "1,234,567", "0.5", "–"] in rows
+    assert ["hard labels, measured", "over 4", "", "", ""] in rows
+    assert ["two classes", "yes"] in rows
+    assert ["kl", "0.25"] in rows
+    assert "Sufficient." in text_of(page)
+
+
+def test_a_margin_of_nothing_is_said_in_words():
+    page = report.page({**FULL, "margin": {"lower": 0.0, "upper": 0.0}, "theory": None})
+    assert "no network of this kind, however wide" in text_of(page)
 
 
 @pytest.mark.parametrize("missing", ["curve", "recommendation"])
