@@ -47,7 +47,7 @@ def check_alike(problem: Problem, peers: dict[str, Any], ours: str) -> dict[str,
             )
         worst["loss_differs_by"] = max(worst["loss_differs_by"], float(loss))
         worst["step_differs_by"] = max(worst["step_differs_by"], float(step))
-    return worst
+    return {name: float(f"{value:.1e}") for name, value in worst.items()}
 
 
 def losses(problem: Problem, weights: Weights) -> np.ndarray[Any, Any]:

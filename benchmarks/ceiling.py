@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from softwidth._cores import usable_cores
 
 SIZE = 1024  # BLAS's blocks of it stay in the cache; larger squares were not faster
-SECONDS = 0.5
+SECONDS = 0.3
 
 
 def peak_gflops() -> float:
