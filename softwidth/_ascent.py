@@ -37,3 +37,15 @@ def greedy_steps(Q, beta, slope, steps) -> None:  # type: ignore[no-untyped-def]
         row = Q[best]
         for j in range(n):
             slope[j] -= t * row[j]
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+def gated_sums(H, G, weights, out) -> None:  # type: ignore[no-untyped-def]
+    """``out[i, s] = Σ_r weights[s, r] G[i, r] 1(H[i, r] > 0)``, without a mask of the gates' size."""
+    n, m = H.shape
+    for i in range(n):
+        for s in range(len(weights)):
+            total = 0.0
+            for r in range(m):
+                total += weights[s, r] * (G[i, r] if H[i, r] > 0 else 0.0)
+            out[i, s] = total

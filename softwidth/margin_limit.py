@@ -17,14 +17,14 @@ import numpy as np
 from softwidth._checks import check_integer, check_number
 from softwidth._types import Array
 from softwidth.margin_grams import Constraints
+from softwidth.margin_neurons import Neurons, sizes
 
 Rows = np.ndarray[Any, Any]
 
 PAIRS_AT_A_TIME = 512
 CONSTRAINTS_AT_A_TIME = 2048
-TRIAL_PAIRS = 1024  # that choose the rule
 POWERS = (1.0, 2.0, 4.0, 8.0, 16.0)
-LEASTS = (0.0, 0.5, 1.0, 2.0)  # of the mean size of u
+LEASTS = (0.0, 0.5, 1.0)  # of the mean size of u
 
 
 @dataclass(frozen=True)
@@ -183,20 +183,10 @@ def _differences(C: Constraints, part: slice, F: Sequence[Array]) -> Array:
     return values
 
 
-def best_rule(C: Constraints, support: Rows, alpha: Array, seed: int) -> Rule:
-    """The rule with the largest least value on trial neurons, its uncertainty at full size aside."""
-    Z = np.random.default_rng([seed, 2]).standard_normal((TRIAL_PAIRS, C.X.shape[1]))
-    dual = Sums.zero(1)
-    add_pairs((Sums.zero(C.n), dual), C, support, alpha, Rule(1.0, 0.0), Z[:64])
-    size = float(dual.mean[0])
-    powers = POWERS if C.directions.shape[1] > 1 else POWERS[:1]
+def best_rule(neurons: Neurons, support: Rows, alpha: Array) -> Rule:
+    """The rule that is best at the neurons the witnesses were found with."""
+    u = neurons.map(support, alpha)
+    powers = POWERS if u.shape[1] > 1 else POWERS[:1]
+    size = float(neurons.share @ sizes(u).max(axis=1))
     rules = [Rule(power, least * size) for power in powers for least in LEASTS]
-    return max(rules, key=lambda rule: _least(C, support, alpha, rule, Z))
-
-
-def _least(C: Constraints, support: Rows, alpha: Array, rule: Rule, Z: Array) -> float:
-    values = Sums.zero(C.n)
-    for start in range(0, len(Z), PAIRS_AT_A_TIME):
-        part = Z[start : start + PAIRS_AT_A_TIME]
-        add_pairs((values, Sums.zero(1)), C, support, alpha, rule, part)
-    return float(values.mean.min())
+    return max(rules, key=lambda rule: neurons.field(rule.apply(u)).min())

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from softwidth._ascent import gated_sums
 from softwidth._types import Array
 from softwidth.kernels import finite_kernel
 from softwidth.margin_grams import Constraints
@@ -86,13 +87,20 @@ class Neurons:
 
     def field(self, v: Array) -> Array:
         """``e_cᵀ mean_r v_r x_c 1(w_rᵀx_c > 0)`` of every constraint, shape (c,)."""
+        return self.fields(v, np.ones((1, len(v))))[0]
+
+    def fields(self, v: Array, factors: Array) -> list[Array]:
+        """The fields of ``factors[s, r] v_r`` for every s: products of one, sums of each."""
         everything = np.arange(len(self.constraints.X))
-        F = np.empty((len(everything), v.shape[1]))
+        F = np.empty((len(factors), len(everything), v.shape[1]))
+        weights = factors * self.share
         for part in self._parts(everything):
-            P, X = self.active(everything[part]) * self.share, self._X(everything[part])
+            X = self._X(everything[part])
+            H, sums = X @ self.W.T, np.empty((len(X), len(factors)))
             for k in range(v.shape[1]):
-                F[part, k] = np.einsum("nr,nr->n", P, X @ v[:, k].T)
-        return self.constraints.values(F)
+                gated_sums(H, X @ v[:, k].T, weights, sums)
+                F[:, part, k] = sums.T
+        return [self.constraints.values(logits) for logits in F]
 
     def _X(self, rows: Rows) -> Array:
         return self.constraints.X[rows].astype(np.float64)
@@ -135,11 +143,10 @@ def sizes(v: Array) -> Array:
     return np.asarray(np.linalg.norm(v, axis=2))
 
 
-def within_ball(v: Array, least: float) -> Array:
-    """Each neuron's map divided by ``max(least, Σ_k ‖v_rk‖)``: 1 clips, 0 puts it on the sphere."""
-    total = sizes(v).sum(axis=1)
-    divisor = np.maximum(np.maximum(total, least), np.finfo(float).tiny)
-    return v / divisor[:, None, None]
+def into_ball(v: Array) -> Array:
+    """Factors of each neuron's map, (2, m): onto the sphere ``Σ_k ‖v_rk‖ = 1``, and only if outside."""
+    total = np.maximum(sizes(v).sum(axis=1), np.finfo(float).tiny)
+    return np.stack([1 / total, 1 / np.maximum(total, 1)])
 
 
 @dataclass(eq=False)
@@ -168,11 +175,6 @@ class Pair:
         """Keep it if it is better."""
         if value < self.upper:
             self.support, self.alpha, self.upper = support, alpha, value
-
-    def offer_map(self, v: Array, value: float) -> None:
-        """Keep it if it is better."""
-        if value > self.lower:
-            self.v, self.lower = v, value
 
 
 def reweighted(
@@ -224,14 +226,14 @@ def _weighted_svm(neurons: Neurons, working: Rows, omega: Array, beta: Array) ->
 
 
 def _offer_maps(best: Pair, neurons: Neurons, v: Array) -> Array:
-    """The field of the better of two feasible maps: clipped to the ball, and put on the sphere."""
-    found = []
-    for least in (1.0, 0.0):
-        feasible = within_ball(v, least)
-        field = neurons.field(feasible)
-        best.offer_map(feasible, float(field.min()))
-        found.append(field)
-    return max(found, key=np.min)
+    """The field of the better of two feasible maps: put on the sphere, and clipped to the ball."""
+    factors = into_ball(v)
+    fields = neurons.fields(v, factors)
+    least = [float(field.min()) for field in fields]
+    better = int(np.argmax(least))
+    if least[better] > best.lower:
+        best.v, best.lower = v * factors[better][:, None, None], least[better]
+    return fields[better]
 
 
 def _next_working(working: Rows, beta: Array, field: Array, margin: float) -> tuple[Rows, Array]:

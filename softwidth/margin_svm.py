@@ -28,6 +28,7 @@ NEW_ROWS = 3000  # violators that may join in a round
 MOST_PIVOTS = 200
 PATIENCE = 3  # pivots that may exchange all without progress before single exchanges
 ROUNDING = 1e-10  # of a constraint that is 1
+LEFT = 0.01  # of a working set may be on the wrong side while more constraints are to come
 COARSE = 1e-2  # violations above this are seen in single precision as well
 RIDGES = (0.0, 1e-14, 1e-12, 1e-10, 1e-8)  # of the mean diagonal; the certificate shows the cost
 MEMORY_SHARE = 0.8
@@ -118,10 +119,10 @@ def hard_margin(
     """
     working = _first(gram.n, start, seed)
     check_fits(len(working))
-    Q, precise = gram.block(working, working), False
+    Q, precise = gram.block(working, working), len(working) == gram.n
     beta: Array = np.zeros(len(working))
     while True:
-        beta = minimise(Q, beta)
+        beta = minimise(Q, beta, leave=0 if precise else round(LEFT * len(working)))
         support = np.flatnonzero(beta)
         solution = evaluated(gram, working[support], beta[support], precise=precise)
         new, precise = _violators(solution, working), solution.precise
@@ -175,7 +176,7 @@ def check_fits(rows: int) -> None:
     check_memory(what, 24 * rows**2, share=MEMORY_SHARE, wish="use fewer rows (limit)")
 
 
-def minimise(Q: Array, beta: Array) -> Array:
+def minimise(Q: Array, beta: Array, *, leave: int = 0) -> Array:
     """``argmin ½ βᵀQβ - 1ᵀβ over β ≥ 0`` of a positive definite matrix that fits.
 
     Parameters
@@ -183,6 +184,8 @@ def minimise(Q: Array, beta: Array) -> Array:
     Q : ndarray, shape (n, n)
     beta : ndarray, shape (n,)
         Where to begin.
+    leave : int
+        End once so few entries are on the wrong side; they are then set to 0.
 
     Returns
     -------
@@ -195,10 +198,10 @@ def minimise(Q: Array, beta: Array) -> Array:
     """
     beta, slope = beta.copy(), Q @ beta - 1
     greedy_steps(Q, beta, slope, len(Q))
-    return pivot(Q, beta > 0)
+    return pivot(Q, beta > 0, leave=leave)
 
 
-def pivot(Q: Array, free: Rows) -> Array:
+def pivot(Q: Array, free: Rows, *, leave: int = 0) -> Array:
     """The same by block principal pivoting, from a guess of where β is positive.
 
     Examples
@@ -212,7 +215,7 @@ def pivot(Q: Array, free: Rows) -> Array:
         beta = _on_free(Q, free)
         wrong = np.where(free, beta < 0, Q @ beta < 1 - ROUNDING)
         count = int(wrong.sum())
-        if count == 0:
+        if count <= leave:
             break
         patience = PATIENCE if count < fewest else patience - 1
         fewest = min(fewest, count)
@@ -227,6 +230,8 @@ def _on_free(Q: Array, free: Rows) -> Array:
     from scipy.linalg.lapack import dpotrf, dpotrs
 
     chosen, beta = np.flatnonzero(free), np.zeros(len(Q))
+    if len(chosen) == 0:
+        return beta
     block, scale = np.empty((len(chosen), len(chosen))), np.trace(Q) / len(Q)
     for ridge in RIDGES:
         lower_block(Q, chosen, block)

@@ -102,7 +102,7 @@ class MarginTask:
         neurons, _ = self._neurons(fresh.neurons, "gaussian")
         best = self._reweighted(neurons)
         C = neurons.constraints
-        rule = best_rule(C, best.support, best.alpha, self.seed)
+        rule = best_rule(neurons, best.support, best.alpha)
         witness = LimitWitness(
             C, best.support, best.alpha, rule, fresh.pairs, self.seed, fresh.confidence
         )
