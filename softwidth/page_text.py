@@ -201,14 +201,25 @@ def sufficient(theory: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """Rows of the table of sufficient settings, named by theorem and labels: `SETTINGS` of each.
 
     >>> sufficient({"soft": {"width": 64, "steps": 9}, "paper": {"hard": None}})
-    [('soft labels', ['64', '9', '–', '–'])]
+    [('soft', ['64', '9', '–', '–'])]
     """
     return [
-        (f"{NAMES[kind]}{whose}", [number(group[kind].get(name)) for name in SETTINGS])
-        for group, whose in ((theory, ""), (theory.get("paper"), ", the paper as printed"))
+        (f"{kind}{whose}", [_short(group[kind].get(name)) for name in SETTINGS])
+        for group, whose in ((theory, ""), (theory.get("paper"), ", paper as printed"))
         for kind in ("soft", "hard")
         if isinstance(group, Mapping) and isinstance(group.get(kind), Mapping)
     ]
+
+
+def _short(value: Any) -> str:
+    """A number in the width of a phone's column.
+
+    >>> _short(163_126_050), _short(290_562), _short(0.000134119)
+    ('1.63e8', '290,562', '0.000134')
+    """
+    if isinstance(value, (int, float)) and abs(value) >= 1e6:
+        return f"{value:.3g}".replace("e+0", "e").replace("e+", "e")
+    return number(value, 3)
 
 
 def further(theory: Mapping[str, Any]) -> list[Table]:
