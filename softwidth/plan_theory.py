@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from softwidth._types import Array, Labels
 from softwidth.bounds import bounds
+from softwidth.margin_record import Margin
 from softwidth.margins import margin
+from softwidth.plan_certificate import certified_student
+from softwidth.tasks import split_rows
 
 MARGIN_ROWS = 2000  # a kernel margin of these takes seconds; that of more rows is no larger
 GAP = 1e-3
@@ -34,29 +39,38 @@ def theory_of(X: Array, y: Labels, *, n_classes: int, error: float, seed: int = 
     seed : int
         Of the subsample, where there are more than `MARGIN_ROWS` rows.
     """
-    limit = MARGIN_ROWS if len(y) > MARGIN_ROWS else None
-    found = margin(X, y, kind="kernel", gap=GAP, limit=limit, n_classes=n_classes, seed=seed)
-    block = {"rows": len(y) if limit is None else limit, **found.as_dict()}
+    n = len(y)
+    if n > MARGIN_ROWS:
+        rows, _ = split_rows(y, MARGIN_ROWS, seed=seed, name="limit")
+        X, y = X[rows], y[rows]
+    found = margin(X, y, kind="kernel", gap=GAP, n_classes=n_classes, seed=seed)
+    block = {"rows": len(y), **found.as_dict()}
     if found.upper <= 0 or not 0 < error < 1:
         return Theory(block, None)
-    answer = bounds(min(found.upper, 0.5), error, len(y), n_classes=n_classes).as_dict()
-    settings = {name: answer[name] for name in ("soft", "hard", "paper", "crossover")}
-    if n_classes > 2:  # the paper speaks of two classes
-        settings = {
-            **settings,
-            "paper": {},
-            "crossover": {"derived": answer["crossover"]["derived"]},
-        }
-    return Theory(block, {**settings, "error": error, "notes": _notes(limit, len(y))})
+    theory: dict[str, Any] = {"error": error, "notes": _notes(len(y), n)}
+    answer = bounds(min(found.upper, 0.5), error, n, n_classes=n_classes).as_dict()
+    theory |= {name: answer[name] for name in ("soft", "hard", "paper", "crossover")}
+    if n_classes > 2:  # the paper, and our certified student, speak of two classes
+        theory |= {"paper": {}, "crossover": {"derived": answer["crossover"]["derived"]}}
+    else:
+        theory["certificate"] = certified_student(X, y, _coefficients(found, y), seed=seed)
+    return Theory(block, theory)
 
 
-def _notes(limit: int | None, n: int) -> list[str]:
+def _coefficients(found: Margin, y: Labels) -> Array:
+    """The dual witness as signed weights of all rows."""
+    coefficients = np.zeros(len(y))
+    np.add.at(coefficients, found.rows, found.alpha)
+    return coefficients * (2 * y - 1)
+
+
+def _notes(used: int, n: int) -> list[str]:
     notes = [
         "Evaluated at the upper end of the kernel margin, which the theorems' own margin never "
         "exceeds: with that one the sufficient widths are larger still."
     ]
-    if limit is not None:
+    if used < n:
         notes.append(
-            f"The margin is that of {limit:,} of the {n:,} rows: all rows have at most the upper end."
+            f"The margin is that of {used:,} of the {n:,} rows: all rows have at most the upper end."
         )
     return notes

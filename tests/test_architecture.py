@@ -23,7 +23,7 @@ FLOORS = {
     2: "inputs histories memory workers bank training margin* transport reach theorems bounds "
     "bounds_soft bounds_hard bounds_paper certificates",
     3: "teachers lessons",
-    4: "plan_spec plan_labels plan_record plan_theory planner pace trials tuning least_width advice estimators sweep",
+    4: "plan_spec plan_labels plan_record plan_theory plan_certificate planner pace trials tuning least_width advice estimators sweep",
     5: "plan_form page_text charts report studies deep",
     6: "bounds_text plan_text cli",
 }

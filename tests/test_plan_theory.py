@@ -8,6 +8,8 @@ import pytest
 from softwidth import plan_theory
 from softwidth.bounds import bounds
 from softwidth.margins import margin
+from softwidth.network import initialise
+from softwidth.plan_certificate import certified_student
 from softwidth.plan_theory import theory_of
 
 
@@ -36,6 +38,29 @@ def test_more_rows_than_are_used_are_said_and_bounded_from_above(monkeypatch):
     assert found.margin["rows"] == 30
     assert "30 of the 60 rows" in found.theory["notes"][1]
     assert found.margin["upper"] >= margin(X, y, kind="kernel").lower
+
+
+def test_what_a_student_lost_is_below_its_certificates():
+    found = theory_of(*rows(), n_classes=2, error=0.1).theory["certificate"]
+    assert 0 < found["measured"] <= found["sharper"] <= found["theorem A"] * (1 + 1e-12)
+    assert found["theorem A"] < np.log(2)  # it says something
+
+
+def test_certified_student_is_the_theorem_in_ten_lines():
+    X, y = rows()
+    c = np.where(y == 1, 1.0, -1.0) / len(y)
+    found = certified_student(X, y, c)
+    W = initialise(found["width"], 6, seed=0).W
+    active = X @ W.T > 0
+    u = active.T @ (c[:, None] * X)
+    v = u / np.maximum(np.linalg.norm(u, axis=1, keepdims=True), 1e-300)
+    near = abs(X @ W.T) <= 1 / np.sqrt(found["width"])
+    flips = near * (abs(X @ W.T) + abs(X @ v.T) / np.sqrt(found["width"]))
+    drift = flips.sum(axis=1) / np.sqrt(
+        found["width"]
+    )  # the labels are the start's own: no first part
+    bound = ((v**2).sum() / found["width"] / found["steps"] + (drift**2).mean() / 4) / 1.5
+    assert found["theorem A"] == pytest.approx(bound, rel=1e-6)
 
 
 def test_what_no_width_separates_has_no_theory():
