@@ -176,6 +176,8 @@ def add_pairs(
 
 def _differences(C: Constraints, part: slice, F: Sequence[Array]) -> Array:
     """``e_cᵀ F`` of some constraints, shape (c, z)."""
+    if len(F) == 1:
+        return F[0][C.row[part]] * C.directions[part]
     values = np.zeros((len(C.row[part]), F[0].shape[1]))
     for directions, logits in zip(C.directions[part].T, F, strict=True):
         chosen = np.flatnonzero(directions)

@@ -19,7 +19,7 @@ KINDS = ("kernel", "sup")
 INITIALISATIONS = ("symmetric", "gaussian")  # those of standard normal neurons
 LEAST_GAP = 1e-12  # beyond it is rounding
 NEURONS = 8192  # drawn to find the witnesses of the limit
-FRESH = 2**17  # drawn to estimate their values
+FRESH = 2**18  # drawn to estimate their values
 
 
 def margin(
