@@ -118,7 +118,7 @@ def test_labels_sorted_by_class_are_no_accusation():
 def test_a_teacher_that_knows_nothing_is_told_from_a_wrong_order():
     y, _ = honest(3)
     assert codes(y, np.full((500, 3), 1 / 3)) == ["uninformative"]
-    found = check_soft_labels(np.arange(5000) % 2, np.full((5000, 2), 0.5) + [[0.01, -0.01]])
+    found = check_soft_labels(np.arange(5000) % 2, np.full((5000, 2), [0.51, 0.49]))
     assert [finding.code for finding in found] == ["uninformative"]
     assert "better teacher" in found[0].cure
 
