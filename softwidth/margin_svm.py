@@ -193,7 +193,7 @@ def minimise(Q: Array, beta: Array, *, leave: int = 0) -> Array:
 
     Examples
     --------
-    >>> minimise(np.array([[2.0, 3.0], [3.0, 8.0]]), np.zeros(2)).tolist()
+    >>> minimise(np.array([[2.0, 3.0], [3.0, 8.0]]), np.zeros(2)).round(9).tolist()
     [0.5, 0.0]
     """
     beta, slope = beta.copy(), Q @ beta - 1
@@ -206,7 +206,7 @@ def pivot(Q: Array, free: Rows, *, leave: int = 0) -> Array:
 
     Examples
     --------
-    >>> pivot(np.array([[2.0, 3.0], [3.0, 8.0]]), np.array([True, True])).tolist()
+    >>> pivot(np.array([[2.0, 3.0], [3.0, 8.0]]), np.array([True, True])).round(9).tolist()
     [0.5, 0.0]
     """
     free, fewest, patience = free.copy(), len(Q) + 1, PATIENCE
