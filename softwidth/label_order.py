@@ -34,6 +34,19 @@ def with_slack(P: Array) -> Array:
     return (1 - SLACK) * P + SLACK * P.mean(axis=0)
 
 
+def at_frequencies(P: Array, frequency: Array, rounds: int = 20) -> Array:
+    """Soft labels reweighted by class until their mean is the classes' frequency, as near as it goes.
+
+    No order of rows changes the mean, so a teacher that is wrong about it alone is not to be blamed
+    for the order (Saerens, Latinne and Decaestecker 2002).
+    """
+    for _ in range(rounds):
+        P = P * (frequency / np.maximum(P.mean(axis=0), 1e-300))
+        total = P.sum(axis=1, keepdims=True)  # 0 where a row spoke for absent classes only
+        P = np.where(total > 0, P / np.maximum(total, 1e-300), frequency)
+    return P
+
+
 def as_claims(votes: Array) -> Array:
     """What vote counts say of one more vote: shares drawn to the mean share, the more the fewer.
 
@@ -109,6 +122,7 @@ class RowOrder:
 
 def wrong_rows(P: Array, y: Labels) -> RowOrder | None:
     """Whether the soft labels stand in another row order, all of them or from some row on."""
+    P = at_frequencies(P, np.bincount(y, minlength=P.shape[1]) / len(y))
     given, moments = P[np.arange(len(y)), y], log_moments(with_slack(P), -P)
     beyond = given - P @ (np.bincount(y, minlength=P.shape[1]) / len(y))
     for start in _starts(beyond):

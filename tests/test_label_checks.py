@@ -28,60 +28,72 @@ def codes(y, soft, level=None, **settings):
     return [finding.code for finding in found if level in (None, finding.level)]
 
 
-@st.composite
-def honest_labels(draw_from):
+def any_honest(seed):
     """Rows few or many, classes two or a hundred, frequent or rare, surely told or hardly at all."""
-    rng = np.random.default_rng(draw_from(st.integers(0, 2**32 - 1)))
-    n = draw_from(st.sampled_from([1, 2, 5, 12, 30, 100, 400, 1500]))
-    K = draw_from(st.sampled_from([2, 3, 10, 100]))
-    frequency = rng.dirichlet(np.full(K, draw_from(st.sampled_from([0.2, 1, 100]))))
-    told = draw_from(st.sampled_from([0.0, 0.3, 1, 3, 10]))
-    logits = np.log(frequency + 1e-9) + told * rng.standard_normal((n, K))
+    rng = np.random.default_rng(seed)
+    n, K = rng.choice([1, 2, 5, 12, 30, 100, 400, 1500]), rng.choice([2, 3, 10, 100])
+    frequency = rng.dirichlet(np.full(K, rng.choice([0.2, 1, 100])))
+    logits = np.log(frequency + 1e-9) + rng.choice([0, 0.3, 1, 3, 10]) * rng.standard_normal((n, K))
     P = np.exp(logits - logits.max(axis=1, keepdims=True))
     P /= P.sum(axis=1, keepdims=True)
-    y, shown = draw(rng, P), temper(P, draw_from(st.sampled_from([1.0, 1.0, 0.7, 2.0])))
-    # Votes of people who know next to nothing of a row are the same as votes in another row order.
-    votes = draw_from(st.sampled_from([0, 2, 3, 10, 50])) if told >= 1 else 0
+    shown = temper(P, rng.choice([1.0, 1.0, 0.6, 2.0]))  # as sure as it should be, too sure, shy
+    votes = rng.choice([0, 0, 2, 3, 10, 50])
     if votes:
         shown = np.array([rng.multinomial(votes, p) for p in shown])
-    return y, shown, K
+    return draw(rng, P), shown, K
 
 
-@given(honest_labels())
-@settings(max_examples=300)
-def test_honest_labels_are_not_accused(labels):
-    y, soft, K = labels
+def test_honest_labels_are_not_accused():
+    accused = {}
+    for seed in range(600):
+        y, soft, K = any_honest(seed)
+        found = codes(y, soft, "error", n_classes=K)
+        if found:
+            accused[seed] = (found, len(y), K)
+    assert accused == {}
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=50)
+def test_no_honest_labels_that_are_accused_can_be_searched_for(seed):
+    y, soft, K = any_honest(seed)
     assert codes(y, soft, "error", n_classes=K) == []
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3, 10]))
-def test_shuffled_rows_are_found(seed, K):
-    y, P = honest(seed, 500, K)
-    rng = np.random.default_rng(seed)
-    for wrong in (P[rng.permutation(500)], P[::-1], np.roll(P, 3, axis=0), P[np.argsort(P[:, 0])]):
-        found = check_soft_labels(y, wrong)[0]
-        assert (found.level, found.code) == ("error", "row-order")
-        assert "no better than chance" in found.message
+# A shuffle looks better than chance, and is let through, once in 700 times: hence the shares.
+@pytest.mark.parametrize("K", [2, 3, 10])
+def test_shuffled_rows_are_found(K):
+    found = []
+    for seed in range(50):
+        y, P = honest(seed, 500, K)
+        order = np.random.default_rng(seed).permutation(500)
+        wrong = (P[order], P[::-1], np.roll(P, 3, axis=0), P[np.argsort(P[:, 0])])
+        found += [codes(y, soft, "error") == ["row-order"] for soft in wrong]
+    assert np.mean(found) >= 0.97
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3, 10]))
-def test_votes_in_another_order_are_found(seed, K):
-    y, P = honest(seed, 1000, K)
-    rng = np.random.default_rng(seed)
-    votes = np.array([rng.multinomial(5, p) for p in P])
-    assert codes(y, votes, "error") == []
-    assert codes(y, votes[rng.permutation(1000)], "error") == ["row-order"]
-    assert codes(y, np.roll(votes, 1, axis=1), "error") == ["column-order"]
+@pytest.mark.parametrize("K", [2, 3, 10])
+def test_votes_in_another_order_are_found(K):
+    rows, columns = [], []
+    for seed in range(30):
+        y, P = honest(seed, 1000, K)
+        rng = np.random.default_rng(seed)
+        votes = np.array([rng.multinomial(5, p) for p in P])
+        assert codes(y, votes, "error") == []
+        rows.append(codes(y, votes[rng.permutation(1000)], "error") == ["row-order"])
+        columns.append(codes(y, np.roll(votes, 1, axis=1), "error") == ["column-order"])
+    assert np.mean(rows) >= 0.93
+    assert np.mean(columns) >= 0.93
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3, 10]))
-def test_columns_in_another_order_are_found(seed, K):
-    y, P = honest(seed, 500, K, softness=0.1)
-    order = np.roll(np.arange(K), 1)
-    found = check_soft_labels(y, P[:, order])[0]
-    assert (found.level, found.code) == ("error", "column-order")
-    assert f"after reordering on {np.mean(P.argmax(axis=1) == y):.1%}" in found.message
-    assert "column 1 looks like class 0" in found.message
+@pytest.mark.parametrize("K", [2, 3, 10])
+def test_columns_in_another_order_are_found(K):
+    for seed in range(30):
+        y, P = honest(seed, 500, K, softness=0.1)
+        found = check_soft_labels(y, P[:, np.roll(np.arange(K), 1)])[0]
+        assert (found.level, found.code) == ("error", "column-order")
+        assert f"after reordering on {np.mean(P.argmax(axis=1) == y):.1%}" in found.message
+        assert "column 1 looks like class 0" in found.message
 
 
 def test_a_shift_is_told_in_words():
