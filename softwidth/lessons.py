@@ -8,99 +8,28 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from softwidth._checks import (
     ArgumentError,
     check_class_ids,
     check_integer,
     check_matrix,
+    check_numeric,
     check_same_length,
 )
 from softwidth._types import Array, Labels
-from softwidth.calibration import (
-    accuracy,
-    calibration_bins,
-    expected_calibration_error,
-    log_loss,
-    mean_distance,
-)
-from softwidth.labels import as_probabilities, temper
-from softwidth.teachers import KernelTeacher, Teacher
+from softwidth.calibration import accuracy, calibration_bins, fit_temperature
+from softwidth.distributions import as_probabilities, is_votes, temper
+from softwidth.health import Health, measure_health
+from softwidth.teachers import KernelTeacher, Teacher, check_teacher
 
-MEMORISED_GAP = 0.03  # accuracy on its own rows above that on held-out rows
-MEMORISED_SHARE = 0.6  # mean |p - y| on its own rows as a share of that on held-out rows
-ALMOST_HARD = 0.03  # mean |p - y| on the students' rows below which little is soft
-MISCALIBRATED = 0.05  # expected calibration error
+__all__ = ["REGIMES", "Health", "Lesson", "cross_fit", "fit_temperature", "row_margins", "teach"]
 
-
-@dataclass(frozen=True)
-class Health:
-    """What a teacher's soft labels are worth.
-
-    Attributes
-    ----------
-    train_accuracy : float or None
-        On the rows that it was trained on.
-    held_out_accuracy : float or None
-        On validation rows.
-    accuracy : float
-        Of the soft labels' top class on the students' rows.
-    distance : float
-        Mean ``|p - y|`` on the students' rows.
-    held_out_distance : float or None
-        The same on validation rows.
-    calibration_error : float or None
-        Expected calibration error on validation rows.
-    temperature : float
-        By which the logits were divided.
-    """
-
-    train_accuracy: float | None
-    held_out_accuracy: float | None
-    accuracy: float
-    distance: float
-    held_out_distance: float | None
-    calibration_error: float | None
-    temperature: float = 1.0
-
-    def as_dict(self) -> dict[str, float | None]:
-        """Plain numbers for JSON."""
-        return asdict(self)
-
-    def warnings(self, regime: str) -> list[str]:
-        """What is wrong with these soft labels, in plain words with the cure."""
-        found = []
-        if regime == "in-sample" and self._memorised():
-            found.append(
-                f"The teacher has memorised its rows (accuracy {self.train_accuracy:.1%} there and "
-                f"{self.held_out_accuracy:.1%} on held-out rows, mean |p - y| {self.distance:.3f} "
-                f"there and {self.held_out_distance:.3f} on held-out rows): its soft labels repeat "
-                "the hard ones. Cross-fit it (--regime cross-fitted) or let it learn from other "
-                "rows (--student-rows)."
-            )
-        elif self.distance < ALMOST_HARD:
-            found.append(
-                f"The soft labels are almost hard (mean |p - y| = {self.distance:.3f}): "
-                "on data this clean there is little for softness to add."
-            )
-        if (self.calibration_error or 0) > MISCALIBRATED:
-            found.append(
-                f"The teacher is miscalibrated (expected calibration error "
-                f"{self.calibration_error:.3f} on held-out rows): try another teacher or more "
-                "validation rows for its temperature."
-            )
-        return found
-
-    def _memorised(self) -> bool:
-        """Far surer, and far more often right, on its own rows than on others."""
-        if self.train_accuracy is None or self.held_out_accuracy is None:
-            return False
-        surer = self.distance < MEMORISED_SHARE * (self.held_out_distance or 0)
-        return surer and self.train_accuracy - self.held_out_accuracy > MEMORISED_GAP
+REGIMES = ("in-sample", "cross-fitted", "larger data")
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +42,19 @@ class Lesson:
     calibration: Array | None = None  # (bins, 3) on validation rows, as `calibration_bins`
 
 
-REGIMES = ("in-sample", "cross-fitted", "larger data")
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """Teachers, their untempered soft labels of the students' rows, and what they learned from."""
+
+    regime: str
+    teachers: list[Teacher]
+    soft: Array
+    own: tuple[Array, Labels] | None  # the rows of the one teacher
+
+    def train_accuracy(self, n_classes: int) -> float | None:
+        if self.own is None:
+            return None
+        return accuracy(_proba(self.teachers[0], self.own[0], n_classes), self.own[1])
 
 
 def teach(
@@ -128,13 +69,14 @@ def teach(
     folds: int = 5,
     in_sample: bool = False,
     seed: int = 0,
+    draws: int = 1,
 ) -> Lesson:
-    """Soft labels of the rows `X` from a teacher, its temperature set on validation rows.
+    """Soft labels of the rows `X` from a teacher, its temperature set on rows it has not seen.
 
     Parameters
     ----------
     make : callable
-        Gives an untrained teacher.
+        Gives an untrained teacher, a new one at every call.
     X, y : ndarray
         The students' rows.
     X_val, y_val : ndarray
@@ -145,6 +87,8 @@ def teach(
         Of cross-fitting, where there are no others.
     in_sample : bool
         Train on the students' rows and label these very rows.
+    draws : int
+        Held-out rows come in runs of so many draws of the noise on one row.
 
     Returns
     -------
@@ -153,42 +97,76 @@ def teach(
     Raises
     ------
     ArgumentError
-        Mismatched or malformed arrays; too few rows of a class for the folds.
+        Mismatched or malformed arrays; too few rows of a class for the folds; a teacher that is
+        none, or whose probabilities are not.
     """
-    X, X_val = check_matrix("X", X), check_matrix("X_val", X_val)
-    y, y_val = (
-        check_class_ids(name, ids, n_classes=n_classes)
-        for name, ids in (("y", y), ("y_val", y_val))
-    )
-    check_same_length("y", y, "X", len(X))
-    check_same_length("y_val", y_val, "X_val", len(X_val))
-    make = _tuned(make, *(others or (X, y)))
+    check_integer("n_classes", n_classes, low=2)
+    X, y = _check_rows("", X, y, n_classes)
+    X_val, y_val = _check_rows("_val", X_val, y_val, n_classes, n_features=X.shape[1])
+    if len(y_val) % check_integer("draws", draws, low=1):
+        raise ArgumentError("draws", draws, f"must divide the {len(y_val)} rows of `X_val`.")
     if others is not None:
-        teachers, regime, own = [_fitted(make, *others)], "larger data", others
-        soft = _proba(teachers[0], X, n_classes)
-    elif in_sample:
-        teachers, regime, own = [_fitted(make, X, y)], "in-sample", (X, y)
-        soft = _proba(teachers[0], X, n_classes)
-    else:
-        soft, teachers = cross_fit(make, X, y, folds=folds, n_classes=n_classes, seed=seed)
-        regime, own = "cross-fitted", None
+        others = _check_rows("_others", *others, n_classes, n_features=X.shape[1])
+    fitted = _fit(make, X, y, others, folds if not in_sample else None, n_classes, seed)
     # Every fold's teacher answers for the validation rows on its own: averaged, they would be a
-    # better teacher than the one that made the students' labels.
-    held_out = np.concatenate([_proba(teacher, X_val, n_classes) for teacher in teachers])
-    y_held = np.tile(y_val, len(teachers))
-    temperature = fit_temperature(held_out, y_held)
-    held_out, soft = temper(held_out, temperature), temper(soft, temperature)
-    on_own = None if own is None else accuracy(_proba(teachers[0], own[0], n_classes), own[1])
-    health = Health(
-        train_accuracy=on_own,
-        held_out_accuracy=accuracy(held_out, y_held),
-        accuracy=accuracy(soft, y),
-        distance=mean_distance(soft, y),
-        held_out_distance=mean_distance(held_out, y_held),
-        calibration_error=expected_calibration_error(held_out, y_held),
+    # better and less sure teacher than the ones that made the students' labels.
+    held = np.stack([_proba(teacher, X_val, n_classes) for teacher in fitted.teachers], axis=1)
+    repeats, held = draws * held.shape[1], held.reshape(-1, n_classes)
+    y_held = y_val.repeat(len(fitted.teachers))
+    unseen = (held, y_held, np.full(len(held), 1 / repeats))
+    if fitted.regime != "in-sample":  # nor has the teacher seen the rows that it labels
+        unseen = _together(unseen, (fitted.soft, y, np.ones(len(y))))
+    temperature = fit_temperature(*unseen)
+    soft, held = temper(fitted.soft, temperature), temper(held, temperature)
+    health = measure_health(
+        soft,
+        y,
+        held,
+        y_held,
+        repeats=repeats,
+        train_accuracy=fitted.train_accuracy(n_classes),
         temperature=temperature,
     )
-    return Lesson(soft, regime, health, calibration_bins(held_out, y_held))
+    return Lesson(soft, fitted.regime, health, calibration_bins(held, y_held))
+
+
+def _check_rows(
+    suffix: str, X: Any, y: Any, n_classes: int, *, n_features: int | None = None
+) -> tuple[Array, Labels]:
+    X_name, y_name = f"X{suffix}", f"y{suffix}"
+    X = check_matrix(X_name, X)
+    y = check_class_ids(y_name, y, n_classes=n_classes)
+    check_same_length(y_name, y, X_name, len(X))
+    if n_features is not None and X.shape[1] != n_features:
+        raise ArgumentError(X_name, X, f"must have {n_features} columns, as X has.")
+    return X, y
+
+
+def _together(
+    *parts: tuple[Array, Labels, Array],
+) -> tuple[Array, Labels, Array]:
+    P, y, weights = zip(*parts, strict=True)
+    return np.concatenate(P), np.concatenate(y), np.concatenate(weights)
+
+
+def _fit(
+    make: Callable[[], Teacher],
+    X: Array,
+    y: Labels,
+    others: tuple[Array, Labels] | None,
+    folds: int | None,
+    n_classes: int,
+    seed: int,
+) -> _Fitted:
+    """Teachers and soft labels in the regime that is asked for; `folds` is None for in-sample."""
+    learn = (X, y) if others is None else others
+    make = _tuned(make, *learn)
+    if others is None and folds is not None:
+        soft, teachers = cross_fit(make, X, y, folds=folds, n_classes=n_classes, seed=seed)
+        return _Fitted("cross-fitted", teachers, soft, None)
+    teacher = _trained(make, *learn)
+    regime = "in-sample" if others is None else "larger data"
+    return _Fitted(regime, [teacher], _proba(teacher, X, n_classes), learn)
 
 
 def cross_fit(
@@ -199,20 +177,25 @@ def cross_fit(
     Raises
     ------
     ArgumentError
-        If a class has fewer rows than there are folds.
+        If a class has fewer rows than there are folds, or `make` gives one teacher twice.
     """
     from sklearn.model_selection import StratifiedKFold
 
     check_integer("folds", folds, low=2)
+    X, y = _check_rows("", X, y, n_classes)
     fewest = int(np.bincount(y)[np.unique(y)].min())
     if fewest < folds:
         raise ArgumentError(
             "folds", folds, f"must not exceed the {fewest} rows of the rarest class."
         )
-    soft, teachers = np.empty((len(y), n_classes)), []
+    soft = np.empty((len(y), n_classes))
+    teachers: list[Teacher] = []
     for inside, outside in StratifiedKFold(folds, shuffle=True, random_state=seed).split(X, y):
-        teachers.append(_fitted(make, X[inside], y[inside]))
-        soft[outside] = _proba(teachers[-1], X[outside], n_classes)
+        teacher = _trained(make, X[inside], y[inside])
+        if any(teacher is other for other in teachers):
+            raise ArgumentError("make", make, "must give a new teacher at every call.")
+        teachers.append(teacher)
+        soft[outside] = _proba(teacher, X[outside], n_classes)
     return soft, teachers
 
 
@@ -225,28 +208,26 @@ def _tuned(make: Callable[[], Teacher], X: Array, y: Labels) -> Callable[[], Tea
     return lambda: copy.deepcopy(tuned)
 
 
-def _fitted(make: Callable[[], Teacher], X: Array, y: Labels) -> Teacher:
-    teacher = make()
+def _trained(make: Callable[[], Teacher], X: Array, y: Labels) -> Teacher:
+    if len(np.unique(y)) < 2:
+        wish = "has one class only: a teacher has nothing to tell apart."
+        raise ArgumentError("y", f"{len(y)} rows", wish)
+    teacher: Teacher = check_teacher(make())
     teacher.fit(X, y)
     return teacher
 
 
 def _proba(teacher: Teacher, X: Array, n_classes: int) -> Array:
     """The teacher's probabilities, with a column for classes that it has not seen."""
-    P = np.asarray(teacher.predict_proba(X), np.float64)
+    P = check_numeric("teacher", teacher.predict_proba(X))
     seen = getattr(teacher, "classes_", None)
-    if seen is not None and P.shape[1] < n_classes:
-        wide = np.zeros((len(P), n_classes))
-        wide[:, np.asarray(seen, int)] = P
-        P = wide
-    return as_probabilities(P, name="teacher", n_classes=n_classes)
-
-
-def fit_temperature(P: Array, y: Labels) -> float:
-    """The temperature of least log loss on held-out rows (Guo et al. 2017), within 1/20 .. 20."""
-    bounds = (np.log(1 / 20), np.log(20))
-    best = minimize_scalar(lambda t: log_loss(temper(P, float(np.exp(t))), y), bounds=bounds)
-    return float(np.exp(best.x))
+    columns = np.arange(n_classes) if seen is None else check_class_ids("classes_", seen, n_classes=n_classes)  # fmt: skip
+    if P.shape != (len(X), len(columns)) or is_votes(P):
+        wish = f"must give probabilities of shape ({len(X)}, {len(columns)})."
+        raise ArgumentError("teacher", P, wish)
+    placed = np.zeros((len(P), n_classes))
+    placed[:, columns] = P
+    return as_probabilities(placed, name="teacher")
 
 
 def row_margins(X: Array, y: Labels, *, folds: int = 5, n_classes: int = 2) -> Array:

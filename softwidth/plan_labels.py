@@ -7,20 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from softwidth._checks import ArgumentError
 from softwidth._types import Array, Dataset
-from softwidth.calibration import (
-    accuracy,
-    calibration_bins,
-    expected_calibration_error,
-    mean_distance,
-)
+from softwidth.calibration import calibration_bins
+from softwidth.health import measure_health
 from softwidth.label_checks import Finding, check_soft_labels
 from softwidth.labels import as_probabilities
-from softwidth.lessons import Health, Lesson, teach
+from softwidth.lessons import Lesson, teach
 from softwidth.plan_spec import PlanSpec
 from softwidth.tasks import split_rows, with_training_rows
-from softwidth.teachers import Teacher, make_teacher
+from softwidth.teachers import Teacher, check_teacher, make_teacher
 
 FROM_FILE = "from file"
 TEACHER_SHARE = 0.3  # of the budget, for the fits of a teacher that can tell how long it takes
@@ -89,6 +84,7 @@ def soft_labels(dataset: Dataset, spec: PlanSpec, teacher: Any = None) -> SoftLa
         folds=folds,
         in_sample=regime == "in-sample",
         seed=spec.seed,
+        draws=dataset.draws,
     )
     rows = None if others is None or regime != "larger-data" else len(others[1])
     return SoftLabels(students, rows, source, lesson, [])
@@ -108,9 +104,7 @@ def _teacher_of(spec: PlanSpec, teacher: Any) -> tuple[Callable[[], Teacher], st
     if teacher is None:
         name, seconds = spec.teacher or "wide", TEACHER_SHARE * spec.budget / FOLDS
         return lambda: make_teacher(name, seconds=seconds), f"{name} teacher"
-    for method in ("fit", "predict_proba"):
-        if not callable(getattr(teacher, method, None)):
-            raise ArgumentError("teacher", teacher, f"must have a method `{method}`.")
+    check_teacher(teacher)
     return lambda: copy.deepcopy(teacher), type(teacher).__name__
 
 
@@ -119,13 +113,6 @@ def _from_file(dataset: Dataset) -> SoftLabels:
     P = as_probabilities(dataset.soft_train, n_classes=K)
     findings = check_soft_labels(y, dataset.soft_train, n_classes=K)
     held_out = None if dataset.soft_val is None else as_probabilities(dataset.soft_val, n_classes=K)
-    health = Health(
-        train_accuracy=None,
-        held_out_accuracy=None if held_out is None else accuracy(held_out, y_val),
-        accuracy=accuracy(P, y),
-        distance=mean_distance(P, y),
-        held_out_distance=None if held_out is None else mean_distance(held_out, y_val),
-        calibration_error=None if held_out is None else expected_calibration_error(held_out, y_val),
-    )
+    health = measure_health(P, y, held_out, y_val, repeats=dataset.draws)
     calibration = None if held_out is None else calibration_bins(held_out, y_val)
     return SoftLabels(dataset, None, "file", Lesson(P, FROM_FILE, health, calibration), findings)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.special import softmax
 
-from softwidth._checks import ArgumentError, MemoryLimitError, check_choice
+from softwidth._checks import (
+    ArgumentError,
+    check_choice,
+    check_matrix,
+    check_memory,
+    check_same_length,
+)
 from softwidth._types import Array, Labels
 from softwidth.bank import Bank
+from softwidth.calibration import fit_temperature
+from softwidth.distributions import one_hot
 from softwidth.kernels import limiting_kernel
-from softwidth.labels import one_hot
-from softwidth.network import Network
+from softwidth.network import Network, check_features
 from softwidth.specs import Student
 from softwidth.tasks import split_rows
 from softwidth.training import train_bank
@@ -27,6 +36,20 @@ class Teacher(Protocol):
 
     def predict_proba(self, X: Array) -> Array:
         """Class probabilities, shape (N, K)."""
+
+
+def check_teacher(teacher: Any) -> Any:
+    """`teacher`, once it has scikit-learn's two methods.
+
+    Raises
+    ------
+    ArgumentError
+        Naming the method that it lacks.
+    """
+    for method in ("fit", "predict_proba"):
+        if not callable(getattr(teacher, method, None)):
+            raise ArgumentError("teacher", teacher, f"must have a method `{method}`.")
+    return teacher
 
 
 class WideTeacher:
@@ -70,9 +93,17 @@ class WideTeacher:
         self.rate: float | None = None  # rows x epochs a second, once tuned
 
     def fit(self, X: Array, y: Labels) -> WideTeacher:
-        """Train on rows and class ids ``0 .. K-1``."""
+        """Train on rows and labels.
+
+        Raises
+        ------
+        ArgumentError
+            Malformed rows or labels, or labels of one class only.
+        """
         tuned = self if self.step_size else self.tune(X, y)
-        bank = tuned._train(X, y, [tuned.step_size or 0], tuned._epochs(y), "training the teacher")
+        self.classes_, ids = _as_ids(y)
+        epochs, steps = tuned._epochs(ids), [tuned.step_size or 0]
+        bank = tuned._train(X, ids, steps, epochs, "training the teacher")
         self.network: Network = bank.networks[0]
         return self
 
@@ -82,19 +113,28 @@ class WideTeacher:
         On at most `TUNING_ROWS` rows and for at most twice the least epochs: enough to tell half
         decades apart.
         """
-        part = np.arange(len(y)) if len(y) <= self.TUNING_ROWS else self._part(y, self.TUNING_ROWS)
-        judge = self._part(y[part], max(len(part) // 5, len(np.unique(y))))
-        learn = np.setdiff1d(np.arange(len(part)), judge)
-        own = y[part][learn]
-        few = len(y) <= self.TUNING_ROWS
+        ids, X = _as_ids(y)[1], check_matrix("X", X)
+        check_same_length("y", ids, "X", len(X))
+        few = len(ids) <= self.TUNING_ROWS
+        rows = np.arange(len(ids)) if few else self._part(ids, self.TUNING_ROWS)
+        judge, learn = self._halves(ids[rows])
+        X, own = X[rows], ids[rows][learn]
         epochs = self._epochs(own) if few else min(self._epochs(own), 2 * self.LEAST_EPOCHS)
-        bank = self._train(X[part][learn], own, self.STEP_SIZES, epochs, "tuning the teacher")
-        losses = bank.evaluate(X[part][judge], y[part][judge])["log_loss"]
+        bank = self._train(X[learn], own, self.STEP_SIZES, epochs, "tuning the teacher")
+        losses = bank.evaluate(X[judge], ids[rows][judge])["log_loss"]
         best = int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
         tuned = copy.copy(self)
         tuned.step_size = self.STEP_SIZES[best]
         tuned.rate = len(own) * epochs * len(self.STEP_SIZES) / bank.seconds
         return tuned
+
+    def _halves(self, ids: Labels) -> tuple[Labels, Labels]:
+        """Rows that judge step sizes, a fifth or one of each class, and rows that learn."""
+        counts = np.bincount(ids)
+        if counts.min() < 2:
+            wish = "has a class with a single row: a step size cannot be chosen. Give `step_size`."
+            raise ArgumentError("y", f"{len(ids)} rows", wish)
+        return split_rows(ids, max(len(ids) // 5, len(counts)), seed=self.seed)
 
     def _part(self, y: Labels, n: int) -> Labels:
         return split_rows(y, n, seed=self.seed)[0]
@@ -132,7 +172,12 @@ class WideTeacher:
 
 
 class KernelTeacher:
-    """A support-vector machine on the limiting kernel with sigmoid calibration (Platt 1999).
+    """Support-vector machines on the limiting kernel, calibrated on scores out of fold.
+
+    Two classes: a sigmoid of the score (Platt 1999). More: one machine for each class against the
+    rest, and the softmax of their scores at the temperature of least log loss. (On digits, 1,000
+    rows: log loss 0.09 on fresh rows; one machine for every two classes and a logistic regression
+    on their scores had 0.23 at best.)
 
     Parameters
     ----------
@@ -143,49 +188,96 @@ class KernelTeacher:
 
     Notes
     -----
-    It holds an n x n kernel: 8 n² bytes, asked for before it is computed.
+    It holds an n x n kernel and, while it is calibrated, parts of it: 16 n² bytes, asked for before
+    they are computed.
     """
+
+    BYTES_A_PAIR = 16
+    ROWS_AT_A_TIME = 1024  # of predictions: one block of the kernel between new and own rows
 
     def __init__(self, C: float = 10.0, *, folds: int = 3) -> None:
         self.C, self.folds = C, folds
 
     def fit(self, X: Array, y: Labels) -> KernelTeacher:
-        """Learn from rows and class ids.
+        """Learn from rows and labels.
 
         Raises
         ------
+        ArgumentError
+            Malformed rows or labels, labels of one class only, or a class with a single row.
         MemoryLimitError
             If the kernel matrix does not fit; the message says how much is needed.
         """
-        import psutil
-        from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import cross_val_predict
+        from sklearn.multiclass import OneVsRestClassifier
         from sklearn.svm import SVC
 
-        needed, free = 16 * len(X) ** 2, psutil.virtual_memory().available
-        if needed > free:
-            raise MemoryLimitError(
-                f"a kernel teacher of {len(X)} rows needs {needed / 2**30:.1f} GiB and "
-                f"{free / 2**30:.1f} GiB are free; use --teacher wide."
-            )
-        folds = int(min(self.folds, np.bincount(y)[np.unique(y)].min()))
+        X = check_matrix("X", X)
+        self.classes_, ids = _as_ids(y)
+        check_same_length("y", ids, "X", len(X))
+        what, needed = f"a kernel teacher of {len(X)} rows", self.BYTES_A_PAIR * len(X) ** 2
+        check_memory(what, needed, wish="a wide teacher needs far less")
+        folds = int(min(self.folds, np.bincount(ids).min()))
         if folds < 2:
-            raise ArgumentError("y", f"{len(y)} rows", "has a class with a single row.")
-        K, machine = limiting_kernel(X), SVC(kernel="precomputed", C=self.C)
-        scores = cross_val_predict(machine, K, y, cv=folds, method="decision_function")
-        self.X, self.classes_ = X, np.unique(y)
-        self.machine = machine.fit(K, y)
-        self.sigmoid = LogisticRegression(C=1e6).fit(_columns(scores), y)
+            raise ArgumentError("y", f"{len(ids)} rows", "has a class with a single row.")
+        machine = SVC(kernel="precomputed", C=self.C)
+        if len(self.classes_) > 2:
+            machine = OneVsRestClassifier(machine)
+        K = limiting_kernel(X)
+        scores = cross_val_predict(machine, K, ids, cv=folds, method="decision_function")
+        self.X, self.machine = X, machine.fit(K, ids)
+        self.calibrate = _sigmoid(scores, ids) if scores.ndim == 1 else _softmax(scores, ids)
         return self
 
     def predict_proba(self, X: Array) -> Array:
         """Class probabilities, shape (N, K)."""
-        scores = self.machine.decision_function(limiting_kernel(X, self.X))
-        return np.asarray(self.sigmoid.predict_proba(_columns(scores)))
+        X = check_features(X, self.X.shape[1], self.X.dtype)
+        blocks = np.array_split(X, -(-len(X) // self.ROWS_AT_A_TIME))
+        kernels = (limiting_kernel(block, self.X) for block in blocks)
+        scores = [self.machine.decision_function(K) for K in kernels]
+        return self.calibrate(np.concatenate(scores))
 
 
-def _columns(scores: Array) -> Array:
-    return scores.reshape(len(scores), -1)
+def _sigmoid(scores: Array, ids: Labels) -> Callable[[Array], Array]:
+    """Probabilities (N, 2) from scores (N,), as Platt fits them.
+
+    The targets are not 0 and 1 but 1/(n0 + 2) and (n1 + 1)/(n1 + 2), which keeps scores that
+    separate the classes from being trusted without end.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    n0, n1 = np.bincount(ids, minlength=2)
+    target = np.where(ids == 1, (n1 + 1) / (n1 + 2), 1 / (n0 + 2))
+    twice, sides = np.tile(scores, 2)[:, None], np.repeat([1, 0], len(scores))
+    weights = np.concatenate([target, 1 - target])
+    fitted = LogisticRegression(C=1e6, max_iter=1000).fit(twice, sides, sample_weight=weights)
+    return partial(_through, fitted)
+
+
+def _through(fitted: Any, scores: Array) -> Array:
+    return np.asarray(fitted.predict_proba(scores[:, None]))
+
+
+def _softmax(scores: Array, ids: Labels) -> Callable[[Array], Array]:
+    """Probabilities (N, K) from scores (N, K): their softmax at the best temperature."""
+    temperature = fit_temperature(softmax(scores, axis=1), ids)
+    return partial(_tempered, temperature)
+
+
+def _tempered(temperature: float, scores: Array) -> Array:
+    return np.asarray(softmax(scores / temperature, axis=1))
+
+
+def _as_ids(y: Any) -> tuple[np.ndarray[Any, Any], Labels]:
+    """The sorted classes of labels, and each label's place among them."""
+    labels = np.asarray(y)
+    if labels.ndim != 1 or len(labels) == 0:
+        raise ArgumentError("y", labels, "must be a non-empty vector of labels.")
+    classes, ids = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        wish = "has one class only: a teacher has nothing to tell apart."
+        raise ArgumentError("y", f"{len(labels)} rows", wish)
+    return classes, ids
 
 
 TEACHERS: dict[str, Callable[[], Teacher]] = {"wide": WideTeacher, "kernel": KernelTeacher}
