@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 
@@ -49,3 +50,15 @@ def gated_sums(H, G, weights, out) -> None:  # type: ignore[no-untyped-def]
             for r in range(m):
                 total += weights[s, r] * (G[i, r] if H[i, r] > 0 else 0.0)
             out[i, s] = total
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+def precise_sums(K, coefficients, out) -> None:  # type: ignore[no-untyped-def]
+    """``out = K @ coefficients`` for single-precision K, summed in double precision without a copy."""
+    n, m = K.shape
+    for i in range(n):
+        for k in range(out.shape[1]):
+            total = 0.0
+            for j in range(m):
+                total += np.float64(K[i, j]) * coefficients[k, j]
+            out[i, k] = total

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from softwidth._ascent import precise_sums
 from softwidth._types import Array, Labels
 from softwidth.kernels import limiting_kernel
 
 Rows = np.ndarray[Any, Any]
 
 BLOCK = 4096  # rows of a field at a time
+ERROR = 2e-6  # of the product of norms: more than that of the kernel in single precision, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,7 @@ class LimitingGram:
 
     def __init__(self, constraints: Constraints) -> None:
         self.constraints = constraints
+        self.longest = float(np.linalg.norm(constraints.X, axis=1).max())
 
     @property
     def n(self) -> int:
@@ -107,10 +110,32 @@ class LimitingGram:
         return C.spread(K, rows, columns)
 
     def field(self, columns: Rows, beta: Array, *, precise: bool = True) -> Array:
-        """``Q[:, columns] @ beta``, by way of the logits of all rows."""
-        C, dtype = self.constraints, np.float64 if precise else np.float32
+        """``Q[:, columns] @ beta``, by way of the logits of all rows.
+
+        Single precision rules out most rows as the least, whatever its error: only the others'
+        values are computed again if they are to be `precise`. Half the time on 60,000 rows.
+        """
+        C = self.constraints
         rows, coefficients = C.coefficients(columns, beta)
-        Z, coefficients = C.X[rows], coefficients.astype(dtype)
-        starts = range(0, len(C.X), BLOCK)
-        F = [limiting_kernel(C.X[s : s + BLOCK], Z, dtype=dtype) @ coefficients for s in starts]
-        return C.values(np.concatenate(F))
+        F = self._logits(np.arange(len(C.X)), rows, coefficients, np.float32)
+        field = C.values(F)
+        if precise:
+            norms = np.linalg.norm(C.X[rows], axis=1)
+            error = ERROR * (norms @ np.abs(coefficients)).sum() * self.longest
+            chosen = np.union1d(C.row[columns], C.row[field <= field.min() + 2 * error])
+            F[chosen] = self._logits(chosen, rows, coefficients, np.float64)
+            field = C.values(F)
+        return field
+
+    def _logits(self, rows: Rows, others: Rows, coefficients: Array, dtype: Any) -> Array:
+        """``Σ_j K(x, x_j) coefficients_j``, shape (rows, C), summed in double precision."""
+        X, Z, weights = (
+            self.constraints.X,
+            self.constraints.X[others],
+            np.ascontiguousarray(coefficients.T),
+        )
+        F = np.empty((len(rows), len(weights)))
+        for start in range(0, len(rows), BLOCK):
+            part = slice(start, start + BLOCK)
+            precise_sums(limiting_kernel(X[rows[part]], Z, dtype=dtype), weights, F[part])
+        return F
