@@ -14,24 +14,20 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from benchmarks.quiet import Quiet
 
 # Settings of somebody's environment must not decide: an old core type halves OpenBLAS's speed.
 for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(name, None)
 
-SECTIONS = ("bank", "sizes", "startup")
+SECTIONS = ("bank", "kernels", "margins", "sizes", "startup")
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).with_name("README.md")
 SIGNS = {">=": "at least", "<=": "at most"}
-
-
-class Section(NamedTuple):
-    """What one module of this package found."""
-
-    words: str  # its docstring: the heading and text of its part of the page
-    bars: dict[str, tuple[str, float]]  # figure -> (">=" or "<=", limit)
-    figures: dict[str, float]
+HEADING = "| figure | value | wanted | met |"
+Figures = dict[str, float]
 
 
 def machine() -> dict[str, Any]:
@@ -54,10 +50,11 @@ def machine() -> dict[str, Any]:
     }
 
 
-def run_section(name: str, quick: bool) -> Section:
-    """Figures of one section with its words and bars; the module's `BARS` are optional."""
-    module = importlib.import_module(f"benchmarks.{name}")
-    return Section(module.__doc__ or "", getattr(module, "BARS", {}), module.run(quick))
+def run_section(name: str, quick: bool) -> Figures:
+    """Figures of a section, and how far the machine was its own where it does not say so itself."""
+    module, since = importlib.import_module(f"benchmarks.{name}"), Quiet()
+    found = module.run(quick)
+    return {f"{name}.busy_elsewhere": round(since.busy_elsewhere(), 3), **found}
 
 
 def verdict(value: float, bar: tuple[str, float] | None) -> tuple[str, str]:
@@ -69,25 +66,41 @@ def verdict(value: float, bar: tuple[str, float] | None) -> tuple[str, str]:
     return f"{SIGNS[sign]} {limit:g}", "yes" if met else "no"
 
 
-def page(about: dict[str, Any], sections: list[Section]) -> str:
+def bars(section: str) -> dict[str, tuple[str, float]]:
+    """What figures of a section should be."""
+    own = getattr(importlib.import_module(f"benchmarks.{section}"), "BARS", {})
+    return own | {f"{section}.busy_elsewhere": ("<=", 0.05)}
+
+
+def missed(found: dict[str, Figures]) -> list[str]:
+    """A line for every bar that is not met."""
+    return [
+        f"{name} is {figures[name]:g}, wanted {verdict(figures[name], bar)[0]}"
+        for section, figures in found.items()
+        for name, bar in bars(section).items()
+        if name in figures and verdict(figures[name], bar)[1] == "no"
+    ]
+
+
+def page(about: dict[str, Any], found: dict[str, Figures]) -> str:
     """The figures as a page: what they are, what they were measured on, how to have one's own."""
     listed = ", ".join(f"{name} {_words(value)}" for name, value in about.items())
     lines = [
         "# Benchmarks",
         "",
-        "Written by `python -m benchmarks --write`; `make bench` runs the same without writing, and",
-        "`python -m benchmarks NAME ...` some sections only. Figures are of one run.",
+        "`make bench` runs all sections; `python -m benchmarks NAME ... --write` runs some and renews",
+        "their part of this page. The figures of a section are of one run; `busy_elsewhere` is the part",
+        "of the machine that other processes took meanwhile: timings mean little where it is not near 0.",
         "",
         f"Measured on: {listed}.",
     ]
-    for section in sections:
-        title, _, words = section.words.partition("\n")
-        lines += ["", f"## {title.rstrip('.')}", words.rstrip(), ""]
-        lines += ["| figure | value | wanted | met |", "|---|---|---|---|"]
-        for name, value in section.figures.items():
-            lines.append(
-                f"| {' | '.join((name, f'{value:g}', *verdict(value, section.bars.get(name))))} |"
-            )
+    for section, figures in found.items():
+        words = importlib.import_module(f"benchmarks.{section}").__doc__ or section
+        title, _, text = words.partition("\n")
+        lines += ["", f"## {title.rstrip('.')}", text.rstrip(), "", HEADING, "|---|---|---|---|"]
+        for name, value in figures.items():
+            cells = (name, f"{value:g}", *verdict(value, bars(section).get(name)))
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -95,14 +108,13 @@ def _words(value: Any) -> str:
     return " ".join(value) if isinstance(value, list) else str(value)
 
 
-def missed(sections: list[Section]) -> list[str]:
-    """A line for every bar that is not met."""
-    return [
-        f"{name} is {section.figures[name]:g}, wanted {' '.join(verdict(0, bar)[:1])}"
-        for section in sections
-        for name, bar in section.bars.items()
-        if name in section.figures and verdict(section.figures[name], bar)[1] == "no"
-    ]
+def keep(about: dict[str, Any], found: dict[str, Figures]) -> None:
+    """Renew these sections among the figures kept; those of another machine are dropped."""
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    old = kept.get("sections", {}) if kept.get("machine") == about else {}
+    sections = {name: (old | found)[name] for name in SECTIONS if name in old | found}
+    RESULTS.write_text(json.dumps({"machine": about, "sections": sections}, indent=1) + "\n")
+    PAGE.write_text(page(about, sections))
 
 
 def main() -> None:
@@ -110,23 +122,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="toy size: does it run at all?")
-    parser.add_argument("--write", action="store_true", help=f"keep all figures in {PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"keep the figures in {PAGE.name}")
     arguments = parser.parse_args()
     unknown = set(arguments.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"unknown sections: {', '.join(sorted(unknown))}")
-    if arguments.write and (arguments.sections or arguments.quick):
-        parser.error(
-            "--write keeps the figures of one whole run: name no sections, and not --quick"
-        )
+    if arguments.write and arguments.quick:
+        parser.error("--quick figures mean nothing and are not kept: leave --quick or --write out")
     about = machine()
-    sections = [run_section(name, arguments.quick) for name in arguments.sections or SECTIONS]
-    found = {"machine": about} | {k: v for section in sections for k, v in section.figures.items()}
+    names = arguments.sections or SECTIONS
+    found = {name: run_section(name, arguments.quick) for name in names}
     if arguments.write:
-        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
-        PAGE.write_text(page(about, sections))
-    print("\n" + "\n".join(["bars missed:", *(missed(sections) or ["none"])]))
-    print(json.dumps(found))
+        keep(about, found)
+    print("\n" + "\n".join(["bars missed:", *(missed(found) or ["none"])]))
+    flat = {name: value for figures in found.values() for name, value in figures.items()}
+    print(json.dumps({"machine": about, **flat}))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,10 @@ import numpy as np
 from softwidth.kernels import limiting_kernel
 
 REPEATS = 4
+BARS = {
+    "kernel_float32_softwidth_of_bare_product": (">=", 0.75),
+    "kernel_float64_softwidth_of_bare_product": (">=", 0.75),
+}
 Kernel = Callable[[np.ndarray[Any, Any]], Any]
 
 
@@ -64,5 +68,5 @@ def run(quick: bool) -> dict[str, Any]:
         X /= np.linalg.norm(X, axis=1, keepdims=True)
         for name, value in rates(X).items():
             unit = "" if name == "bare_seconds" else "_of_bare_product"
-            found[f"kernel_{np.dtype(dtype).name}_{name}{unit}"] = round(float(value), 3)
+            found[f"kernel.{np.dtype(dtype).name}.{name}{unit}"] = round(float(value), 3)
     return found

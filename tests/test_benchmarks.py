@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.__main__ import Section, missed, page, verdict
+from benchmarks import __main__ as command
 from benchmarks.alike import check_alike, losses
 from benchmarks.peers import OURS, BareProducts, OurBank, SklearnLoop
 from benchmarks.problem import make_problem
@@ -37,7 +37,8 @@ def test_quick_form_ends_with_json():
 
 
 def test_written_figures_are_of_all_sections_and_on_the_page():
-    found = json.loads((ROOT / "benchmarks" / "results.json").read_text())
+    kept = json.loads((ROOT / "benchmarks" / "results.json").read_text())["sections"]
+    found = {name: value for figures in kept.values() for name, value in figures.items()}
     text = (ROOT / "benchmarks" / "README.md").read_text()
     for name in (
         "full_batch.ratio_to_torch_loop",
@@ -78,12 +79,20 @@ def test_losses_are_those_of_the_bank():
 
 
 def test_bars_are_judged_and_missed_ones_named():
-    section = Section("Speed.\nWords.", {"a.ratio": (">=", 2.0), "a.time": ("<=", 1.0)}, {})
-    section.figures.update({"a.ratio": 1.5, "a.time": 1.0, "a.other": 3.0})
-    assert [verdict(v, section.bars.get(k)) for k, v in section.figures.items()] == [
-        ("at least 2", "no"),
-        ("at most 1", "yes"),
-        ("", ""),
-    ]
-    assert missed([section]) == ["a.ratio is 1.5, wanted at least 2"]
-    assert "| a.ratio | 1.5 | at least 2 | no |" in page({"cores": 2}, [section])
+    found = {"startup": {"startup.import_seconds": 1.5, "startup.first_use_seconds": 15.0}}
+    assert command.missed(found) == ["startup.import_seconds is 1.5, wanted at most 1"]
+    text = command.page({"cores": 2}, found)
+    assert "| startup.import_seconds | 1.5 | at most 1 | no |" in text
+    assert "| startup.first_use_seconds | 15 | at most 15 | yes |" in text
+    assert command.verdict(3.0, (">=", 3.5)) == ("at least 3.5", "no")
+
+
+def test_kept_sections_are_renewed_one_by_one_on_one_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(command, "PAGE", tmp_path / "README.md")
+    for machine, section, value in (("a", "sizes", 1), ("a", "startup", 2), ("a", "sizes", 3)):
+        command.keep({"processor": machine}, {section: {f"{section}.x": value}})
+    kept = json.loads(command.RESULTS.read_text())["sections"]
+    assert kept == {"sizes": {"sizes.x": 3}, "startup": {"startup.x": 2}}
+    command.keep({"processor": "b"}, {"sizes": {"sizes.x": 4}})
+    assert json.loads(command.RESULTS.read_text())["sections"] == {"sizes": {"sizes.x": 4}}
