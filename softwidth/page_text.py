@@ -217,10 +217,11 @@ def _short(value: Any) -> str:
     """A number in the width of a phone's column.
 
     >>> _short(163_126_050), _short(290_562), _short(0.000134119)
-    ('1.63e8', '290,562', '0.000134')
+    ('1.63e8', '290,562', '1.34e-4')
     """
-    if isinstance(value, (int, float)) and abs(value) >= 1e6:
-        return f"{value:.3g}".replace("e+0", "e").replace("e+", "e")
+    if isinstance(value, (int, float)) and value and not 1e-3 <= abs(value) < 1e6:
+        digits, power = f"{value:.2e}".split("e")
+        return f"{float(digits):g}e{int(power)}"
     return number(value, 3)
 
 
