@@ -44,6 +44,10 @@ class MissingDataError(SoftwidthError, LookupError):
     """Data that should be on this machine are not; the message says how to get them."""
 
 
+class StoreError(SoftwidthError, OSError):
+    """A store of results cannot be opened, read or written now; the message says why."""
+
+
 class MemoryLimitError(SoftwidthError, MemoryError):
     """The work needs more memory than allowed; the message says how much."""
 
