@@ -23,17 +23,21 @@ def greedy_steps(Q, beta, slope, steps) -> None:  # type: ignore[no-untyped-def]
     coordinate gains ``t (slope - t Q_jj / 2)``, t the change of minus β_j: at most β_j.
     """
     n = len(beta)
+    diagonal, inverse, gains = np.empty(n), np.empty(n), np.empty(n)
+    for j in range(n):  # once: strided reads at every step would take four fifths of the time
+        diagonal[j] = Q[j, j] if Q[j, j] > 0 else 1e300
+        inverse[j] = 1 / diagonal[j]
     for _ in range(steps):
-        best, gain = -1, 0.0
+        most = 0.0
         for j in range(n):
-            if Q[j, j] > 0 and (slope[j] < 0 or beta[j] > 0):
-                t = min(slope[j] / Q[j, j], beta[j])
-                gained = t * (slope[j] - 0.5 * t * Q[j, j])
-                if gained > gain:
-                    best, gain = j, gained
-        if best < 0:
+            free, held = slope[j] * inverse[j], beta[j]
+            t = free if free < held else held
+            gains[j] = t * (slope[j] - 0.5 * t * diagonal[j])
+            most = gains[j] if gains[j] > most else most
+        if not most > 0:
             return
-        t = min(slope[best] / Q[best, best], beta[best])
+        best = np.argmax(gains)
+        t = min(slope[best] * inverse[best], beta[best])
         beta[best] -= t
         row = Q[best]
         for j in range(n):
