@@ -192,6 +192,10 @@ def margin(
     confidence: Annotated[
         float, typer.Option(help="Of the interval, where it rests on drawn neurons.")
     ] = 0.99,
+    fresh: Annotated[
+        int,
+        typer.Option(help="Neurons drawn to estimate the limit: four times as many, half as wide."),
+    ] = 2**18,
     limit: Annotated[
         int | None, typer.Option(help="Use so many rows; their margin is at least that of all.")
     ] = None,
@@ -223,6 +227,7 @@ def margin(
         width=width,
         gap=gap,
         confidence=confidence,
+        fresh=fresh,
         limit=limit,
         n_classes=len(classes),
         seed=seed,

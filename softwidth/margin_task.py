@@ -24,7 +24,8 @@ Rows = np.ndarray[Any, Any]
 START_GAP = 1e-2  # of the kernel margin whose support begins the sup-norm one
 TINY = 1e-6  # of the largest row: a margin below is rounding (its square is one of 1e-12)
 _SAMPLED = (
-    "Holds with the stated probability over fresh neurons; more of them (fresh) make it narrower."
+    "Holds with the stated probability over fresh neurons; four times as many (fresh) make it about "
+    "half as wide."
 )
 STOPPED = "Stopped early: the interval holds, but is wider than asked for."
 
