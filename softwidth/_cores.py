@@ -1,13 +1,18 @@
-"""Cores of this machine, and how many of them BLAS may use."""
+"""Cores of this machine, and how many of them this process or a part of it may use."""
 
 from __future__ import annotations
 
 import functools
 import os
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+_granted: ContextVar[int | None] = ContextVar("_granted", default=None)
 
 
 @functools.cache
@@ -21,5 +26,50 @@ def blas_threads(n: int) -> AbstractContextManager[Any]:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use, or what `one_core` left of them."""
+    granted = _granted.get()
+    if granted is not None:
+        return granted
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Everything inside runs on one core, so that no number depends on how many there are.
+
+    A sum that two threads share is added up in another order than one thread's: the last bit
+    differs, and after a few hundred steps of single precision the third digit may.
+    """
+    token = _granted.set(1)
+    try:
+        with _single:
+            yield
+    finally:
+        _granted.reset(token)
+
+
+class _SingleThreads:
+    """BLAS and OpenMP at one thread from the first that enters to the last that leaves.
+
+    The limit is the process's: were everybody to put back what they found, whoever leaves first
+    would give threads to those who are still inside.
+    """
+
+    def __init__(self) -> None:
+        self.inside, self.lock = 0, threading.Lock()
+        self.limits: Any = None
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.limits = threadpool_limits(limits=1)
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self.limits.restore_original_limits()
+
+
+_single = _SingleThreads()

@@ -5,10 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 APPEARS_AFTER = 2.0  # seconds
 LINE_EVERY = 10.0  # seconds between lines where stderr is not a terminal
+
+_silent: ContextVar[bool] = ContextVar("_silent", default=False)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Nothing inside shows progress: it is a part of something that does."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
 
 
 class Progress:
@@ -23,7 +36,7 @@ class Progress:
     """
 
     def __init__(self, label: str | None, total: float) -> None:
-        self.label, self.total = label, max(total, 1)
+        self.label, self.total = None if _silent.get() else label, max(total, 1)
         self.started = time.monotonic()
         self._bar: Any = None
         self._last_line = self.started

@@ -40,6 +40,12 @@ class Lesson:
     regime: str
     health: Health
     calibration: Array | None = None  # (bins, 3) on validation rows, as `calibration_bins`
+    teachers: tuple[Teacher, ...] = ()  # one, or one of every fold
+
+    def predict(self, X: Array) -> Array:
+        """Soft labels (N, K) of rows that no teacher has seen: the mean over the teachers'."""
+        K, temperature = self.soft.shape[1], self.health.temperature
+        return np.mean([temper(_proba(t, X, K), temperature) for t in self.teachers], axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +76,7 @@ def teach(
     in_sample: bool = False,
     seed: int = 0,
     draws: int = 1,
+    calibrate: bool = True,
 ) -> Lesson:
     """Soft labels of the rows `X` from a teacher, its temperature set on rows it has not seen.
 
@@ -89,6 +96,8 @@ def teach(
         Train on the students' rows and label these very rows.
     draws : int
         Held-out rows come in runs of so many draws of the noise on one row.
+    calibrate : bool
+        Divide the logits by the temperature that rows the teacher has not seen ask for.
 
     Returns
     -------
@@ -116,7 +125,7 @@ def teach(
     unseen = (held, y_held, np.full(len(held), 1 / repeats))
     if fitted.regime != "in-sample":  # nor has the teacher seen the rows that it labels
         unseen = _together(unseen, (fitted.soft, y, np.ones(len(y))))
-    temperature = fit_temperature(*unseen)
+    temperature = fit_temperature(*unseen) if calibrate else 1.0
     soft, held = temper(fitted.soft, temperature), temper(held, temperature)
     health = measure_health(
         soft,
@@ -127,7 +136,8 @@ def teach(
         train_accuracy=fitted.train_accuracy(n_classes),
         temperature=temperature,
     )
-    return Lesson(soft, fitted.regime, health, calibration_bins(held, y_held))
+    bins = calibration_bins(held, y_held)
+    return Lesson(soft, fitted.regime, health, bins, tuple(fitted.teachers))
 
 
 def _check_rows(
