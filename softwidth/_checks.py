@@ -48,6 +48,10 @@ class StoreError(SoftwidthError, OSError):
     """A store of results cannot be opened, read or written now; the message says why."""
 
 
+class SweepError(SoftwidthError, RuntimeError):
+    """Some trials of a sweep are not done; the message says why, and how to go on."""
+
+
 class MemoryLimitError(SoftwidthError, MemoryError):
     """The work needs more memory than allowed; the message says how much."""
 

@@ -42,14 +42,14 @@ def one_core() -> Iterator[None]:
     """
     token = _granted.set(1)
     try:
-        with _single:
+        with _single, threadpool_limits(limits=1, user_api="openmp"):  # OpenMP's is each thread's
             yield
     finally:
         _granted.reset(token)
 
 
 class _SingleThreads:
-    """BLAS and OpenMP at one thread from the first that enters to the last that leaves.
+    """BLAS at one thread from the first that enters to the last that leaves.
 
     The limit is the process's: were everybody to put back what they found, whoever leaves first
     would give threads to those who are still inside.
@@ -63,6 +63,7 @@ class _SingleThreads:
         with self.lock:
             if self.inside == 0:
                 self.limits = threadpool_limits(limits=1)
+                _release()
             self.inside += 1
 
     def __exit__(self, *_: object) -> None:
@@ -70,6 +71,13 @@ class _SingleThreads:
             self.inside -= 1
             if self.inside == 0:
                 self.limits.restore_original_limits()
+                _release()
+
+
+def _release() -> None:
+    """Let other threads set limits too: threadpoolctl hears one thread until a context of it ends."""
+    with threadpool_limits(limits=None):
+        pass
 
 
 _single = _SingleThreads()

@@ -13,7 +13,7 @@ from typing import Any
 
 from softwidth._checks import ArgumentError
 from softwidth.bank_work import Outcome, prepared, work
-from softwidth.engines import AHEAD, EngineLostError
+from softwidth.engine_base import AHEAD, EngineLostError
 
 REACHED_WITHIN = 20.0  # seconds
 ASKED_EVERY = 5.0  # seconds between two looks at how many workers there are

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from softwidth.bank_work import Outcome, work
-from softwidth.engines import AT_ONCE
+from softwidth.engine_base import AT_ONCE
 
 LOOK_EVERY = 0.5  # seconds: a job's end is seen in a file
 

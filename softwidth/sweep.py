@@ -18,7 +18,8 @@ from softwidth._checks import ArgumentError, SweepError, check_integer, check_nu
 from softwidth._progress import Progress, progress
 from softwidth.bank_work import Failure, Outcome
 from softwidth.cutting import Portion, Queue, cut, plain
-from softwidth.engines import Engine, EngineLostError, open_engine
+from softwidth.engine_base import Engine, EngineLostError
+from softwidth.engines import open_engine
 from softwidth.experiments import Experiment
 from softwidth.store import Row, Store, open_store, spec_id
 

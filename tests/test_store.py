@@ -31,7 +31,10 @@ DTYPES = st.sampled_from(["<f2", "<f4", ">f4", "<f8", ">i4", "<i8", "u1", "?"])
 
 def trial(width=8, seed=0, study="demo", **metrics):
     """A row such as a study makes."""
-    curves = {"kl": np.geomspace(1, 1e-3, 20) / (width + 1), "error": np.arange(3, dtype=np.float32)}
+    curves = {
+        "kl": np.geomspace(1, 1e-3, 20) / (width + 1),
+        "error": np.arange(3, dtype=np.float32),
+    }
     spec = {"data": {"source": "digits", "noise": 0.4}, "width": width, "seed": seed}
     metrics = {"test_error": 1 / (width + seed + 1), "status": "fine", **metrics}
     return Row.of(spec, study, metrics, curves=curves, seconds=0.5)
