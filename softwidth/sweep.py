@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -222,7 +222,7 @@ class _Run:
         done, _ = wait(self.out, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
         for future in done:
             place, portion = self.out[future]
-            error = future.exception()
+            error = _error(future)
             if error is None:
                 self._finish(future)
             else:
@@ -256,7 +256,7 @@ class _Run:
     def _save_finished(self) -> None:
         """Store banks that came back while the sweep was being stopped."""
         for future in [future for future in self.out if future.done()]:
-            if not future.cancelled() and future.exception() is None:
+            if _error(future) is None:
                 self._finish(future)
 
     def _complain(self) -> None:
@@ -301,6 +301,10 @@ class _Run:
             work=self.work,
             retried=self.retried,
         )
+
+
+def _error(future: Future[Outcome]) -> BaseException | None:
+    return CancelledError() if future.cancelled() else future.exception()
 
 
 def _name(error: BaseException) -> str:

@@ -3,54 +3,26 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from pathlib import Path
 
+import psutil
 import pytest
+from small_trials import Squares, squares, students, values
 
-from softwidth._checks import ArgumentError
+from softwidth._checks import ArgumentError, StoreError, SweepError
+from softwidth.cutting import cut
 from softwidth.experiments import StudentTrials
-from softwidth.store import Row, open_store
+from softwidth.store import open_store
 from softwidth.sweep import collect, sweep
-from softwidth.trial_spec import TrialSpec
 
-
-@dataclass(frozen=True)
-class Squares:
-    """A kind of trial that costs nothing: the square of a number, and mishaps on request."""
-
-    name: str = "squares"
-
-    def cost(self, spec):
-        return 1e9 * spec.get("cost", 1)
-
-    def together(self, spec):
-        return spec.get("key", "")
-
-    def prepare(self, spec):
-        return spec.get("key", "")
-
-    def run(self, prepared, specs):
-        rows = []
-        for spec in specs:
-            assert spec.get("key", "") == prepared
-            mishap = spec.get("mishap")
-            if mishap == "final":
-                raise ArgumentError("x", spec["x"], "must be better.")
-            if mishap == "always":
-                raise OSError("the disk coughs")
-            if mishap and not os.path.exists(mishap):
-                open(mishap, "w").close()
-                os._exit(9)
-            if spec.get("slow"):
-                time.sleep(spec["slow"])
-            rows.append(Row.of(spec, self.name, {"square": spec["x"] ** 2}, seconds=1e-6))
-        return rows
-
-
-def squares(n, **more):
-    return [{"x": x, "key": f"group {x % 3}", **more} for x in range(n)]
+TESTS = Path(__file__).parent
+SMALL = {"bank_seconds": 0.01, "study": "test"}  # a few banks
 
 
 @pytest.fixture
@@ -59,44 +31,166 @@ def store(tmp_path):
         yield opened
 
 
-def values(rows):
-    """Everything about rows that must not depend on where and when they were made."""
-    return [
-        (row.id, row.spec, row.metrics, {k: c.tobytes() for k, c in row.curves.items()})
-        for row in rows
-    ]
-
-
-BASE = {
-    "positive": [1, 3, 5, 7, 9],
-    "student_rows": 120,
-    "noise": 0.4,
-    "epochs": 4,
-    "batch_size": 32,
-    "momentum": 0.9,
-}
-
-
-def students():
-    """Two data sets, two recipes, three kinds of labels, five widths, a student that diverges."""
-    plain = TrialSpec.of(width=2, **BASE)
-    axes = {"width": [2, 6, 16, 64], "seed": range(2), "step_size": [1.0, 1e12]}
-    taught = TrialSpec.of(width=2, teacher="logistic", regime="larger-data", **BASE)
-    return [
-        *plain.grid(**axes, schedule=["constant", "cosine"]),
-        *taught.grid(labels=["soft", "mixed(0.5, 2)"], **axes),
-    ]
-
-
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
     """The rows of all `students`, made in this process without a break."""
     with open_store(tmp_path_factory.mktemp("here") / "rows.sqlite") as opened:
-        sweep(StudentTrials(), students(), opened, study="here", bank_seconds=0.01)
-        return values(collect(students(), opened, curves=True))
+        report = sweep(StudentTrials(), students(), opened, **SMALL)
+        assert report.n_banks >= 4
+        return collect(students(), opened, curves=True)
 
 
-def test_rows_do_not_depend_on_the_engine(here, store):
+def test_threads_give_the_same_bits(here, store):
     with ThreadPoolExecutor(2) as threads:
-        sweep(StudentTrials(), students(), store, study="two", bank_seconds=0.01, engine=threads)
-    assert values(collect(students(), store, curves=True)) == here
+        sweep(StudentTrials(), students(), store, engine=threads, **SMALL)
+    assert values(collect(students(), store, curves=True)) == values(here)
+
+
+def test_processes_give_the_same_bits_and_go_on(here, store):
+    """With half of the banks stored before: they are cut from the whole list, not from what is left."""
+    portions = cut(StudentTrials(), students(), seconds=0.01)
+    before = {id_ for portion in portions[::2] for id_ in portion.ids}
+    store.put(row for row in here if row.id in before)
+    report = sweep(StudentTrials(), students(), store, engine="local:2", **SMALL)
+    assert (report.n_skipped, report.n_done) == (len(before), len(here) - len(before))
+    assert values(collect(students(), store, curves=True)) == values(here)
+    assert sweep(StudentTrials(), students(), store, **SMALL).n_skipped == len(here)
+
+
+def test_students_that_diverge_leave_the_others_alone(here, store):
+    calm = [spec for spec in students() if spec.step_size == 1.0]
+    found = {row.id: row.metrics for row in here}
+    sweep(StudentTrials(), calm, store, study="calm")
+    for row in collect(calm, store):
+        metrics = found[row.id]
+        assert metrics["status"] == row.metrics["status"] == "trained"
+        assert metrics["test_log_loss"] == pytest.approx(row.metrics["test_log_loss"], rel=1e-3)
+    wild = [row.metrics for row in here if row.spec["step_size"] == 1e30]
+    assert {metrics["status"] for metrics in wild} == {"diverged"}
+
+
+def test_a_bank_that_fails_does_not_stop_the_others(store):
+    specs = [*squares(9), {"x": 99, "mishap": "final"}, {"x": 98, "mishap": "always", "key": "own"}]
+    with pytest.raises(SweepError, match="2 of 5 banks failed") as told:
+        sweep(Squares(), specs, store, study="mishaps")
+    assert "9 of 11 trials of 'mishaps' are in" in str(told.value)
+    assert "`x` (=99) must be better" in str(told.value)
+    assert len(store.known(row.id for row in store.rows())) == 9
+
+
+def test_a_worker_that_dies_loses_its_bank_only_for_a_while(store, tmp_path):
+    specs = [*squares(8, slow=0.01), {"x": 50, "mishap": f"once {tmp_path / 'died'}"}]
+    report = sweep(Squares(), specs, store, study="death", engine=2, bank_seconds=0.05)
+    assert (report.n_done, report.retried) == (9, 1)
+    assert [row.metrics["square"] for row in collect(specs, store)] == [s["x"] ** 2 for s in specs]
+
+
+def test_an_executor_that_breaks_is_told(store):
+    threads = ThreadPoolExecutor(1)
+    threads.shutdown()
+    with pytest.raises(SweepError, match=r"ThreadPoolExecutor was lost: .*0 of 3 trials"):
+        sweep(Squares(), squares(3), store, study="broken", engine=threads)
+
+
+@pytest.mark.parametrize("engine", ["locl:2", 0, "", "local:x", True, 1.5, object()])
+def test_engines_that_are_none(store, engine):
+    with pytest.raises(ArgumentError, match="`engine`"):
+        sweep(Squares(), squares(2), store, study="none", engine=engine)
+
+
+def test_a_store_that_cannot_be_written(store):
+    sweep(Squares(), squares(2), store, study="first")
+    with (
+        open_store(store.where, read_only=True) as closed,
+        pytest.raises(ArgumentError, match="reading only"),
+    ):
+        sweep(Squares(), squares(4), closed, study="second")
+
+
+def test_a_disk_that_fills_up(store, monkeypatch):
+    """The banks before it are whole in the store, and nothing else is."""
+    put, calls = store.put, []
+
+    def full(rows):
+        calls.append(1)
+        if len(calls) == 3:
+            raise StoreError("no space left")
+        return put(rows)
+
+    monkeypatch.setattr(store, "put", full)
+    with pytest.raises(StoreError, match="no space"):
+        sweep(Squares(), squares(30), store, study="full", bank_seconds=0.05)
+    assert len(list(store.rows())) == 2 * len(cut(Squares(), squares(30), seconds=0.05)[0].ids)
+
+
+SCRIPT = """
+import sys
+from softwidth.cutting import cut
+from softwidth.experiments import StudentTrials
+from softwidth.sweep import sweep
+from small_trials import students
+if __name__ == "__main__":
+    engine = sys.argv[2] if len(sys.argv) > 2 else None
+    print("begun", flush=True)
+    sweep(StudentTrials(), students(), sys.argv[1], study="test", bank_seconds=0.01, engine=engine)
+"""
+
+
+def begin(tmp_path, *engine):
+    """A process of its own that runs all `students`."""
+    script = tmp_path / "study.py"
+    script.write_text(SCRIPT)
+    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    return subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "rows.sqlite"), *engine],
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_killed_at_random_and_resumed(here, tmp_path):
+    """Whole banks or nothing of them, and in the end the rows of a run without a break."""
+    chance = random.Random(5)  # noqa: S311
+    for _ in range(4):
+        process = begin(tmp_path)
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(chance.uniform(0.1, 1.5))
+        process.kill()
+        process.communicate()
+    with open_store(tmp_path / "rows.sqlite") as opened:
+        known = opened.known(row.id for row in here)
+        for portion in cut(StudentTrials(), students(), seconds=0.01):
+            assert len(known & set(portion.ids)) in (0, len(portion.ids))
+        sweep(StudentTrials(), students(), opened, **SMALL)
+        assert values(collect(students(), opened, curves=True)) == values(here)
+        assert len(list(opened.rows())) == len(here)
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(tmp_path):
+    process = begin(tmp_path, "local:1")
+    assert process.stdout.readline() == "begun\n"
+    deadline = time.monotonic() + 60
+    while not (children := psutil.Process(process.pid).children()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert "of 64 trials of 'test' are in" in told
+    assert "the same call goes on from there" in told
+    psutil.wait_procs(children, timeout=20)
+    assert not any(child.is_running() for child in children)
+
+
+def test_workers_end_with_the_process_that_was_killed(tmp_path):
+    process = begin(tmp_path, "local:2")
+    deadline = time.monotonic() + 60
+    while (
+        len(children := psutil.Process(process.pid).children()) < 2 and time.monotonic() < deadline
+    ):
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
