@@ -251,15 +251,15 @@ class Store:
         self,
         act: Callable[[Connection], T],
         options: Mapping[str, str] | None = None,
-        patience: float = PATIENCE,
+        patience: float | None = None,
     ) -> T:
-        """`act` in one transaction, tried again where that may help."""
+        """`act` in one transaction, tried again for `PATIENCE` where that may help."""
 
         def once() -> T:
             with self._engine().execution_options(**(options or {})).begin() as connection:
                 return act(connection)
 
-        return patiently(once, self.where, patience)
+        return patiently(once, self.where, PATIENCE if patience is None else patience)
 
     def _engine(self) -> Engine:
         """An engine of this process: a connection must not be used, nor closed, after a fork."""

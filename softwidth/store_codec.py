@@ -44,11 +44,12 @@ def insert_new(connection: Connection, records: list[dict[str, Any]]) -> int:
     """Insert the records whose ids are not there yet; how many they were."""
     from sqlalchemy.dialects import postgresql, sqlite
 
-    if connection.dialect.name == "sqlite":
-        done = connection.execute(sqlite.insert(rows).on_conflict_do_nothing(), records)
-    else:
-        done = connection.execute(postgresql.insert(rows).on_conflict_do_nothing(), records)
-    return int(done.rowcount)
+    # Both know `on conflict`; SQLAlchemy has it on either's own `insert` only.
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement: Any = insert(rows)
+    # Asked for the new ids, since not every driver counts rows over many statements.
+    new = statement.on_conflict_do_nothing().returning(rows.c.id)
+    return len(connection.execute(new, records).all())
 
 
 def columns(curves: bool) -> list[ColumnElement[Any]]:

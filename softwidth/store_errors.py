@@ -28,7 +28,7 @@ SQLITE: dict[str, tuple[type[SoftwidthError], str]] = {
     "SQLITE_FULL": (StoreError, "cannot be written: no space left on the disk"),
     "SQLITE_READONLY": (StoreError, "cannot be written: the file or its directory is read-only"),
     "SQLITE_PERM": (StoreError, "cannot be opened: permission denied"),
-    "SQLITE_CANTOPEN": (StoreError, "cannot be opened: no such directory, or permission denied"),
+    "SQLITE_CANTOPEN": (StoreError, "cannot be opened: its directory is not there, or read-only"),
     "SQLITE_BUSY": (StoreError, "is busy: another process writes to it without an end"),
     "SQLITE_LOCKED": (StoreError, "is busy: another process writes to it without an end"),
     "SQLITE_IOERR": (StoreError, "cannot be read or written: the disk fails, or is full"),

@@ -1,4 +1,4 @@
-"""What tests may lack on a machine: real data and a browser. Skipped with a reason, never in CI.
+"""What tests may lack on a machine: real data, a browser, a database. Skipped with a reason, never in CI.
 
 And one setting for all property tests: compiled code may take its time on first use.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from postgres import Cluster, programs
 
 # In CI the same examples every time: what is new is found by developers, not by a release.
 settings.register_profile(
@@ -46,3 +48,14 @@ def chromium() -> str:
     if found is None:
         lacking("chromium is not installed")
     return str(found)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server of this test run's own."""
+    found = programs()
+    if found is None:
+        lacking("PostgreSQL is not installed (Debian's package: postgresql)")
+    cluster = Cluster(found)
+    yield cluster
+    cluster.remove()

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stores import same, trial
 
 from softwidth._checks import ArgumentError, DataFileError, MissingDataError, StoreError
 from softwidth.store import Row, open_store, spec_id
@@ -29,32 +30,17 @@ SPECS = st.dictionaries(TEXT, PLAIN, max_size=4)
 DTYPES = st.sampled_from(["<f2", "<f4", ">f4", "<f8", ">i4", "<i8", "u1", "?"])
 
 
-def trial(width=8, seed=0, study="demo", **metrics):
-    """A row such as a study makes."""
-    curves = {
-        "kl": np.geomspace(1, 1e-3, 20) / (width + 1),
-        "error": np.arange(3, dtype=np.float32),
-    }
-    spec = {"data": {"source": "digits", "noise": 0.4}, "width": width, "seed": seed}
-    metrics = {"test_error": 1 / (width + seed + 1), "status": "fine", **metrics}
-    return Row.of(spec, study, metrics, curves=curves, seconds=0.5)
-
-
-def same(one, two):
-    """Whether two rows are equal to the last bit, their curves too."""
-    fields = ("spec", "study", "metrics", "seconds", "versions", "machine", "commit", "created")
-    equal = all(getattr(one, name) == getattr(two, name) for name in fields)
-    names = set(one.curves) | set(two.curves)
-    return equal and all(same_array(one.curves[name], two.curves[name]) for name in names)
-
-
-def same_array(one, two):
-    return one.dtype == two.dtype.newbyteorder("<") and np.array_equal(one, two, equal_nan=True)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """A place for a new store of each kind."""
+    if request.param == "sqlite":
+        return str(tmp_path / "rows.sqlite")
+    return request.getfixturevalue("postgres").new()
 
 
 @pytest.fixture
-def store(tmp_path):
-    with open_store(tmp_path / "rows.sqlite") as found:
+def store(url):
+    with open_store(url) as found:
         yield found
 
 
@@ -121,11 +107,12 @@ def test_ids_depend_on_all_of_a_spec_and_on_nothing_else(spec, data):
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_what_no_row_can_be_is_refused_and_nothing_is_stored(store, change):
+def test_what_no_row_can_be_is_refused_and_nothing_is_stored(tmp_path, change):
     given_ = {"spec": {"width": 2}, "study": "demo", "metrics": {}, **change}
-    with pytest.raises(ArgumentError, match=f"`{next(iter(change))}`"):
-        store.put([trial(), Row(**given_)])
-    assert list(store.rows()) == []
+    with open_store(tmp_path / "rows.sqlite") as store:
+        with pytest.raises(ArgumentError, match=f"`{next(iter(change))}`"):
+            store.put([trial(), Row(**given_)])
+        assert list(store.rows()) == []
 
 
 def test_studies_and_pages_of_them(store, monkeypatch):
