@@ -201,6 +201,26 @@ def check_class_ids(name: str, y: Any, *, n_classes: int) -> Labels:
     return ids
 
 
+def check_weights(name: str, weights: Any, n: int) -> Array:
+    """`weights` of `n` rows, scaled to mean 1 over the rows that weigh anything; float64.
+
+    >>> check_weights("sample_weight", [2, 0, 6], 3).tolist()
+    [0.5, 0.0, 1.5]
+    """
+    array = check_numeric(name, weights)
+    if array.ndim != 1:
+        raise ArgumentError(name, array, "must be a vector, a weight a row.")
+    check_same_length(name, array, "X", n)
+    array = check_finite(name, array.astype(np.float64))
+    bad = np.flatnonzero(array < 0)
+    if len(bad):
+        raise ArgumentError(name, array, f"has negative weights in rows {rows_text(bad)}.")
+    array = array / (array.max() or 1)  # the sum of very large ones would overflow
+    if not array.any():
+        raise ArgumentError(name, array, "must have at least one weight above 0.")
+    return array / array[array > 0].mean()
+
+
 def check_memory(what: str, needed: float, *, share: float = 1.0, wish: str = "") -> None:
     """`needed` bytes must fit into `share` of the memory that is free now."""
     import psutil

@@ -25,6 +25,7 @@ from softwidth._passes import (
     student_logits,
 )
 from softwidth._types import Array
+from softwidth._weighted import weighted_loss
 
 CHUNK = 256
 
@@ -64,6 +65,7 @@ class Rows(NamedTuple):
     X: Array  # (N, D)
     T: Array  # (kinds, C, N) probability of class 1, or of each class
     y: np.ndarray[Any, Any]  # (N,) class ids
+    weight: Array  # (N,) of mean 1; (0,) where every row weighs the same
 
 
 class Buffers(NamedTuple):
@@ -87,13 +89,14 @@ class Course(NamedTuple):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def head(share, buffers, T, y, offset, n, rows, factor, course, step) -> None:  # type: ignore[no-untyped-def]
+def head(share, buffers, block, offset, n, rows, factor, course, step) -> None:  # type: ignore[no-untyped-def]
     """Losses of all students on one block; ``buffers.H`` becomes the gradient step.
 
-    `offset` is where the block's rows stand in `T` and `y`; `rows` are those of the whole step,
+    `offset` is where the block's rows stand in its arrays; `rows` are those of the whole step,
     over which the loss is a mean; `factor` is the schedule's.
     """
     H, F = buffers.H, buffers.F
+    weighted = len(block.weight) > 0
     for s in range(len(share.width)):
         first = share.first[s]
         last = first + share.width[s]
@@ -108,11 +111,14 @@ def head(share, buffers, T, y, offset, n, rows, factor, course, step) -> None:  
         gain = F.dtype.type(share.step_size[s] * factor / rows)
         for c0 in range(0, n, CHUNK):
             c1 = min(c0 + CHUNK, n)
-            t = T[share.kind[s], :, offset + c0 : offset + c1]
-            labels = y[offset + c0 : offset + c1]
+            t = block.T[share.kind[s], :, offset + c0 : offset + c1]
+            labels = block.y[offset + c0 : offset + c1]
             piece = F[:, : c1 - c0]
             student_logits(h, c0, c1, A, scale, share.b[s], F)
-            if F.shape[0] == 1:
+            if weighted:
+                w = block.weight[offset + c0 : offset + c1]
+                loss, mistakes = weighted_loss(piece, t, labels, w, gain, buffers.g)
+            elif F.shape[0] == 1:
                 loss, mistakes = binary_loss(piece[0], t[0], labels, gain)
             else:
                 loss, mistakes = multiclass_loss(piece, t, labels, gain, buffers.g)
@@ -133,6 +139,8 @@ def gather(rows, order, out) -> None:  # type: ignore[no-untyped-def]
         for j in range(len(x)):
             copy[j] = x[j]
         out.y[i] = rows.y[order[i]]
+    for i in range(len(order) if len(rows.weight) else 0):
+        out.weight[i] = rows.weight[order[i]]
     kinds, C, _ = rows.T.shape
     for kind in range(kinds):
         for k in range(C):
@@ -183,7 +191,7 @@ def take_step(rows, order, b0, b1, factor, share, buffers, course, step) -> None
             block, at = buffers.rows, np.int64(0)
         X = block.X[at : at + n]
         activations(share.W, X, buffers.H)
-        head(share, buffers, block.T, block.y, at, n, b1 - b0, factor, course, step)
+        head(share, buffers, block, at, n, b1 - b0, factor, course, step)
         add_outer(buffers.H, X, -1.0, keep, moved)
         keep = 1.0
     if not straight:

@@ -14,6 +14,7 @@ from softwidth._checks import (
     check_class_ids,
     check_matrix,
     check_same_length,
+    check_weights,
 )
 from softwidth._types import Array, Labels
 from softwidth.labels import Targets, as_probabilities, entropy
@@ -31,6 +32,8 @@ class TrainingData:
     X : ndarray, shape (N, D)
         In the recipe's dtype, with the bias column, in coordinates of `span` where that pays.
     y : ndarray, shape (N,)
+    weight : ndarray, shape (N,), of mean 1; (0,) where all rows weigh the same
+        Rows of weight 0 are left out of all arrays here.
     targets : dict of str to Targets
     n_features : int
         Of the rows as they were given.
@@ -41,6 +44,7 @@ class TrainingData:
 
     X: Array
     y: Labels
+    weight: Array
     targets: dict[str, Targets]
     n_features: int
     n_classes: int
@@ -53,7 +57,7 @@ class TrainingData:
         return all(targets.fixed for targets in self.targets.values())
 
     def stacked(self, epoch: int) -> tuple[Array, Array]:
-        """The targets of an epoch (kinds, C, N), and their entropies (kinds, N) in nats."""
+        """The targets of an epoch (kinds, C, N), and their weighted entropies (kinds, N), nats."""
         kinds, N = len(self.targets), len(self.y)
         T = np.empty((kinds, n_outputs(self.n_classes), N), self.X.dtype)
         entropies = np.empty((kinds, N))
@@ -61,7 +65,7 @@ class TrainingData:
         for kind, targets in enumerate(self.targets.values()):
             P = targets.at(epoch)
             T[kind], entropies[kind] = P[:, wanted].T, entropy(P)
-        return T, entropies
+        return T, entropies * self.weight if len(self.weight) else entropies
 
     def start(self, student: Student) -> Network:
         """A student's network at its random start, in the features as they were given."""
@@ -76,7 +80,9 @@ class TrainingData:
         )
 
 
-def check_data(X: Any, y: Any, targets: Mapping[str, Any], recipe: Recipe) -> TrainingData:
+def check_data(
+    X: Any, y: Any, targets: Mapping[str, Any], recipe: Recipe, sample_weight: Any = None
+) -> TrainingData:
     """The inputs of `training.train_bank`, checked and brought into form."""
     X = check_matrix("X", X, dtype=np.dtype(recipe.dtype))
     if not isinstance(targets, Mapping) or not targets:
@@ -90,11 +96,17 @@ def check_data(X: Any, y: Any, targets: Mapping[str, Any], recipe: Recipe) -> Tr
     K = next(iter(n_classes.values()))
     y = check_class_ids("y", y, n_classes=K)
     check_same_length("y", y, "X", len(X))
+    weight = np.empty(0, X.dtype)
+    if sample_weight is not None:
+        weight = check_weights("sample_weight", sample_weight, len(X)).astype(X.dtype)
+        kept = np.flatnonzero(weight)
+        X, y, weight = X[kept], y[kept], weight[kept]
+        checked = {name: table.rows(kept) for name, table in checked.items()}
     n_features = X.shape[1]
     X = with_bias_column(X, recipe.bias)
     span = find_span(X)
     X = np.require(X if span is None else span.X, requirements=["C", "W"])  # compiled for writable
-    return TrainingData(X, y, checked, n_features, K, recipe.bias, span)
+    return TrainingData(X, y, weight, checked, n_features, K, recipe.bias, span)
 
 
 def _check_kind(name: Any) -> str:

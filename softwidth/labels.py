@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,12 @@ class Targets:
             assert self.n_votes is not None  # noqa: S101
             drawn = self.votes[np.arange(len(self.P)), epoch % self.n_votes].astype(np.int64)
         return one_hot(drawn, self.P.shape[1])
+
+    def rows(self, chosen: np.ndarray[Any, Any]) -> Targets:
+        """The targets of the rows chosen by number or mask."""
+        votes = None if self.votes is None else self.votes[chosen]
+        n_votes = None if self.n_votes is None else self.n_votes[chosen]
+        return replace(self, P=self.P[chosen], votes=votes, n_votes=n_votes)
 
 
 def _draw(P: Array, rng: np.random.Generator) -> Labels:

@@ -57,7 +57,8 @@ def _target_bytes(data: TrainingData, recipe: Recipe) -> int:
     kinds, K, N = len(data.targets), data.n_classes, len(data.y)
     one_round = min(4 * N * recipe.epochs, max(4 * N, ORDER_BYTES))
     orders = one_round + 8 * N if recipe.batch_size else 0
-    return kinds * N * (K * data.X.itemsize + 3 * 8) + 2 * 8 * N * K + orders
+    weighted = 8 * N * kinds * bool(len(data.weight))
+    return kinds * N * (K * data.X.itemsize + 3 * 8) + 2 * 8 * N * K + orders + weighted
 
 
 def _history_bytes(n_students: int, n_samples: int, recipe: Recipe) -> int:

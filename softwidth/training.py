@@ -36,6 +36,7 @@ def train_bank(
     targets: Mapping[str, Any],
     students: Sequence[Student],
     *,
+    sample_weight: Any = None,
     progress_label: str | None = None,
     **recipe: Any,
 ) -> Bank:
@@ -57,6 +58,10 @@ def train_bank(
         What each label kind trains on: probabilities or vote counts.
     students : sequence of Student
         ``student.labels`` names an entry of `targets`.
+    sample_weight : array_like, shape (N,), optional
+        What a row counts for in the losses, in any unit: weight 2 is the row twice, weight 0 the
+        row left out. Histories are weighted means too. Full batch this is exact; in mini-batches a
+        row twice may also fall into two batches.
     progress_label : str, optional
         Shows progress under this name on stderr once it takes more than two seconds.
     **recipe
@@ -84,7 +89,7 @@ def train_bank(
     """
     began = time.monotonic()
     settings = Recipe.of(recipe)
-    data = check_data(X, y, targets, settings)
+    data = check_data(X, y, targets, settings, sample_weight)
     check_students(students, data)
     run = _Run(students, data, settings)
     total = float(settings.epochs) * len(data.y) * sum(student.width for student in students)
@@ -157,7 +162,7 @@ class _Run:
         orders = self._orders(epoch, end)
         T, entropy = self.data.stacked(epoch)
         self.histories.note_entropy(entropy, orders, epoch)
-        rows, means = Rows(self.data.X, T, self.data.y), entropy.mean(axis=1)
+        rows, means = Rows(self.data.X, T, self.data.y, self.data.weight), entropy.mean(axis=1)
         done = np.zeros((len(workers), 1), np.int64)
         with ThreadPoolExecutor(len(workers)) as pool:
             jobs = [

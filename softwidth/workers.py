@@ -267,6 +267,7 @@ def _empty_buffers(H: int, data: TrainingData, recipe: Recipe, block: int) -> Bu
             np.empty((gathered, D), dtype),
             np.empty((len(data.targets), C, gathered), dtype),
             np.empty(gathered, np.int64),
+            np.empty(gathered if len(data.weight) else 0, dtype),
         ),
         F=np.empty((C, _steps.CHUNK), dtype),
         g=np.empty(_steps.CHUNK, dtype),

@@ -251,19 +251,28 @@ def test_tolerance_zero_takes_nobody_out():
     assert students.status[0] == _steps.TRAINING
 
 
-@given(seed=seeds, n=st.integers(1, 20), kinds=st.integers(1, 3), C=st.integers(1, 3), dtype=dtypes)
-def test_gathered_rows_are_the_rows(seed, n, kinds, C, dtype):
+@given(
+    seed=seeds, n=st.integers(1, 20), kinds=st.integers(1, 3), C=st.integers(1, 3), dtype=dtypes,
+    weighted=st.booleans(),
+)  # fmt: skip
+def test_gathered_rows_are_the_rows(seed, n, kinds, C, dtype, weighted):
     rng = np.random.default_rng(seed)
     rows = _steps.Rows(
         rng.standard_normal((30, 5)).astype(dtype),
         rng.random((kinds, C, 30)).astype(dtype),
         rng.integers(0, 3, 30),
+        rng.random(30 if weighted else 0).astype(dtype),
     )
     order = rng.permutation(30)[:n].astype(np.int32)
     out = _steps.Rows(
-        np.zeros((25, 5), dtype), np.zeros((kinds, C, 25), dtype), np.zeros(25, np.int64)
+        np.zeros((25, 5), dtype),
+        np.zeros((kinds, C, 25), dtype),
+        np.zeros(25, np.int64),
+        np.zeros(25 if weighted else 0, dtype),
     )
     _steps.gather(rows, order, out)
     np.testing.assert_array_equal(out.X[:n], rows.X[order])
     np.testing.assert_array_equal(out.T[:, :, :n], rows.T[:, :, order])
     np.testing.assert_array_equal(out.y[:n], rows.y[order])
+    if weighted:
+        np.testing.assert_array_equal(out.weight[:n], rows.weight[order])
