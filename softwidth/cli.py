@@ -159,25 +159,51 @@ def _command() -> str:
 
 @app.command()
 def report(
-    stored: Annotated[Path, typer.Argument(metavar="STORE", help="A plan.json.")],
+    stored: Annotated[
+        str,
+        typer.Argument(
+            metavar="STORE", help="A plan.json, a store's file, or postgresql://HOST/DATABASE."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     figure: Annotated[
-        Path | None, typer.Option(help="Also save the width curve, as .svg or .png.")
+        Path | None, typer.Option(help="Also save a plan's width curve, as .svg or .png.")
     ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Also write all rows of a store, as .csv or .parquet.")
+    ] = None,
+    study: Annotated[str | None, typer.Option(help="Export the rows of this study only.")] = None,
     json_: Json = False,
 ) -> None:
-    """Make the page of a stored plan again."""
+    """Make the page of a stored plan again, or of a store of results."""
+    from softwidth.store import is_store
+
+    if is_store(stored):
+        written = _report_store(stored, out, export, study)
+    else:
+        written = _report_plan(Path(stored), out, figure)
+    if json_:
+        _print_json({"written": [str(path) for path in written]})
+    else:
+        print(*written, sep="\n")
+
+
+def _report_plan(stored: Path, out: Path, figure: Path | None) -> list[Path]:
     from softwidth.charts import save_figure, test_curve
     from softwidth.report import read_stored, write_page
 
     plan = read_stored(stored)
     written = [write_page(plan, out)]
-    if figure is not None:
-        written.append(save_figure(test_curve(plan), figure))
-    if json_:
-        _print_json({"written": [str(path) for path in written]})
-    else:
-        print(*written, sep="\n")
+    return written if figure is None else [*written, save_figure(test_curve(plan), figure)]
+
+
+def _report_store(place: str, out: Path, export: Path | None, study: str | None) -> list[Path]:
+    from softwidth.rows_page import write_store_page
+    from softwidth.store import open_store
+
+    with open_store(place, read_only=True) as store:
+        written = [write_store_page(store, out)]
+        return written if export is None else [*written, store.export(export, study)]
 
 
 @app.command()

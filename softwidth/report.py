@@ -156,9 +156,14 @@ def _source(name: str) -> str:
     return _environment().loader.get_source(_environment(), name)[0]
 
 
-def _template() -> Any:
+def environment() -> Any:
+    """The templates with the filters that pages share."""
     from softwidth import page_text
 
-    environment = _environment()
-    environment.filters.update(percent=page_text.percent, number=page_text.number, options=_options)
-    return environment.get_template("report.html.j2")
+    found = _environment()
+    found.filters.update(percent=page_text.percent, number=page_text.number, options=_options)
+    return found
+
+
+def _template() -> Any:
+    return environment().get_template("report.html.j2")

@@ -273,6 +273,17 @@ class Store:
         return self._opened[1]
 
 
+def is_store(place: str) -> bool:
+    """Whether this names a store: a URL, or a file that begins as SQLite's do."""
+    if "://" in place:
+        return True
+    try:
+        with open(place, "rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
+
+
 def _chunks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
     """Sorted, without repeats: neighbours lie on the same pages of the index."""
     unique = sorted(set(ids))

@@ -25,7 +25,7 @@ FLOORS = {
     3: "teachers lessons map_teacher classifiers spoils",
     4: "plan_spec plan_labels plan_record plan_theory plan_certificate planner pace trials tuning least_width advice estimators "
     "trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
-    5: "plan_form page_text charts report studies deep",
+    5: "plan_form page_text charts report rows_page rows_summary studies deep",
     6: "bounds_text plan_text cli",
 }
 MODULES = sorted(p.relative_to(HOUSE).with_suffix("").as_posix() for p in HOUSE.rglob("*.py"))
