@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from softwidth import kernels as kernels
     from softwidth._types import Dataset as Dataset
     from softwidth.data import load as load
+    from softwidth.estimators import SoftLabelClassifier as SoftLabelClassifier
     from softwidth.labels import make_targets as make_targets
     from softwidth.margins import margin as margin
     from softwidth.planner import plan as plan
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Dataset": "_types",
+    "SoftLabelClassifier": "estimators",
     "Student": "specs",
     "load": "data",
     "make_targets": "labels",
@@ -33,6 +35,7 @@ _HOME = {
 _ROOMS = ("bounds", "kernels")  # modules that are public as such
 __all__ = [
     "Dataset",
+    "SoftLabelClassifier",
     "Student",
     "bounds",
     "kernels",

@@ -217,7 +217,9 @@ def check_weights(name: str, weights: Any, n: int) -> Array:
         raise ArgumentError(name, array, f"has negative weights in rows {rows_text(bad)}.")
     array = array / (array.max() or 1)  # the sum of very large ones would overflow
     if not array.any():
-        raise ArgumentError(name, array, "must have at least one weight above 0.")
+        raise ArgumentError(
+            name, array, "must not be zero throughout: some weight has to be above 0."
+        )
     return array / array[array > 0].mean()
 
 

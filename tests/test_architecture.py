@@ -22,10 +22,10 @@ FLOORS = {
     "label_* calibration health network specs span kernels store store_*",
     2: "inputs histories memory workers bank training margin* transport reach theorems bounds "
     "bounds_soft bounds_hard bounds_paper certificates",
-    3: "teachers lessons map_teacher classifiers spoils",
-    4: "plan_spec plan_labels plan_record plan_theory plan_certificate planner pace trials tuning least_width advice estimators "
+    3: "examples step_search teachers lessons map_teacher classifiers spoils",
+    4: "plan_spec plan_labels plan_record plan_theory plan_certificate planner pace trials tuning least_width advice "
     "trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
-    5: "plan_form page_text charts report rows_page rows_summary studies deep",
+    5: "estimator_plan estimators plan_form page_text charts report rows_page rows_summary studies deep",
     6: "bounds_text plan_text cli",
 }
 MODULES = sorted(p.relative_to(HOUSE).with_suffix("").as_posix() for p in HOUSE.rglob("*.py"))

@@ -105,7 +105,7 @@ def test_the_weighted_loss_and_its_gradient(K):
     ("weight", "told"),
     [
         ([1.0, -1.0, 1.0, 1.0], "negative weights in rows 1"),
-        ([0.0] * 4, "at least one weight above 0"),
+        ([0.0] * 4, "some weight has to be above 0"),
         ([1.0, np.nan, 1.0, 1.0], "NaN or infinite"),
         ([1.0, 1.0], "as many rows as `X`"),
         (np.ones((4, 1)), "a weight a row"),
