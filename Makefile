@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench constraints
+.PHONY: help setup demo test lint bench audit constraints
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,6 +30,11 @@ bench: setup  ## our bank beside what a user would pick instead; brings torch an
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	.venv-bench/bin/python -m benchmarks
+
+audit:  ## known vulnerabilities of the pinned dependencies, from an environment of its own
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 constraints:  ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable --disable-pip-version-check > constraints.txt

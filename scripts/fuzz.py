@@ -24,9 +24,11 @@ import numpy as np
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the generator is the tests' own
-from hostile_calls import CALLS, Fault, attack
+from hostile_calls import CALLS, FaultError, attack
 
-ADDRESSES = 2**33  # bytes a worker may map beyond what its modules take: nothing may even ask for more
+ADDRESSES = (
+    2**33
+)  # bytes a worker may map beyond what its modules take: nothing may even ask for more
 SHOWN = 40
 
 
@@ -54,14 +56,23 @@ def run(name: str, seed: int) -> dict[str, str | bool]:
     with tempfile.TemporaryDirectory() as where:
         try:
             found: dict[str, str | bool] = {"result": attack(name, seed, Path(where))}
-        except Fault as fault:
+        except FaultError as fault:
             cause = fault.__cause__
-            places = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(cause and cause.__traceback__)]
+            places = [
+                f"{Path(f.filename).name}:{f.lineno}"
+                for f in traceback.extract_tb(cause and cause.__traceback__)
+            ]
             found = {"fault": str(fault), "at": " ".join(places[-4:])}
-    return {**found, "slow": f"{time.monotonic() - began:.1f} s"} if time.monotonic() - began > 10 else found
+    return (
+        {**found, "slow": f"{time.monotonic() - began:.1f} s"}
+        if time.monotonic() - began > 10
+        else found
+    )
 
 
-def attack_all(inputs: list[tuple[str, int]], processes: int) -> tuple[Counter[tuple[str, str]], list[str]]:
+def attack_all(
+    inputs: list[tuple[str, int]], processes: int
+) -> tuple[Counter[tuple[str, str]], list[str]]:
     """Counts of (entry point, outcome), and the faults."""
     counts: Counter[tuple[str, str]] = Counter()
     faults: list[str] = []
@@ -117,7 +128,9 @@ def main() -> int:
     for name in CALLS:
         row = [counts[name, outcome] for outcome in ("result", "refused", "fault")]
         print(f"{name:26} {row[0]:8,} {row[1]:8,} {row[2]:7,}")
-    print(f"{counts.total():,} inputs in {time.monotonic() - began:.0f} s, {len(faults)} faults or slow ones")
+    print(
+        f"{counts.total():,} inputs in {time.monotonic() - began:.0f} s, {len(faults)} faults or slow ones"
+    )
     print(*faults[:SHOWN], sep="\n")
     return 1 if faults else 0
 

@@ -14,9 +14,33 @@ import numpy as np
 
 from softwidth._types import Array, Labels
 
+SMALL = 2**24  # bytes that are not worth asking whether they are free
+
 
 class SoftwidthError(Exception):
-    """Base of every error that softwidth raises on purpose."""
+    """Base of every error that softwidth raises on purpose; its message is one printable line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), str(self))  # from a worker process it comes with its message
+
+
+def _again(kind: type[SoftwidthError], message: str) -> SoftwidthError:
+    return kind.__new__(kind, message)
+
+
+def printable(text: str) -> str:
+    r"""`text` on one line, with escapes in place of what would steer a terminal or turn text around.
+
+    >>> print(printable("a\x1b[31m\u202eb"))
+    a\x1b[31m\u202eb
+    """
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 class ArgumentError(SoftwidthError, ValueError):
@@ -66,7 +90,10 @@ def shorten(value: object, limit: int = 60) -> str:
     """
     if isinstance(value, np.ndarray):
         return f"array of shape {value.shape}"
-    text = " ".join(str(value).split())
+    try:
+        text = printable(str(value))
+    except Exception:  # numbers of more digits than Python writes, and objects that cannot be told
+        text = f"a {type(value).__name__}"
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
@@ -92,6 +119,11 @@ def check_choice(name: str, value: str, options: Iterable[str]) -> str:
     raise ArgumentError(name, value, f"is unknown; {hint}: {', '.join(options)}.")
 
 
+def is_real(value: Any) -> bool:
+    """Whether `value` is a real number; numpy counts a span of time as a whole one."""
+    return isinstance(value, Real) and not isinstance(value, np.timedelta64)
+
+
 def check_number(
     name: str,
     value: Any,
@@ -105,7 +137,7 @@ def check_number(
     wish = f"must be a number {'above' if open_low else 'of at least'} {low:g}"
     wish += f" and at most {high:g}." if np.isfinite(high) else "."
     try:
-        number = float(value) if isinstance(value, Real) else np.nan
+        number = float(value) if is_real(value) else np.nan
     except OverflowError:  # a whole number beyond the floating-point numbers
         raise ArgumentError(name, value, wish) from None
     too_low = number <= low if open_low else number < low
@@ -117,7 +149,8 @@ def check_number(
 
 def check_integer(name: str, value: int, *, low: int = 0) -> int:
     """`value` as an int of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+    whole = isinstance(value, (int, np.integer)) and is_real(value)
+    if isinstance(value, bool) or not whole or value < low:
         raise ArgumentError(name, value, f"must be a whole number of at least {low}.")
     return int(value)
 
@@ -139,17 +172,50 @@ def check_width(name: str, width: int, *, paired: bool) -> int:
     return width
 
 
-def check_numeric(name: str, values: Any) -> np.ndarray[Any, Any]:
-    """`values` as a numeric array; objects, strings and complex numbers are refused."""
+def check_names(name: str, value: Any) -> list[str]:
+    """`value` as a list of texts, for example of columns; None is none of them."""
+    if value is None:
+        return []
+    several = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+    names = list(value) if several else []
+    if not several or not all(isinstance(entry, str) for entry in names):
+        raise ArgumentError(name, value, "must be a list of names.")
+    return names
+
+
+def check_dtype(name: str, value: Any) -> np.dtype[Any]:
+    """`value` as a type of floating-point numbers."""
+    try:
+        kind = np.dtype(value)
+    except Exception:  # numpy takes the oddest things for descriptions of a type, and stumbles
+        kind = np.dtype(object)
+    if kind.kind != "f":
+        raise ArgumentError(name, value, "must be a floating-point type.")
+    return kind
+
+
+def as_type(name: str, array: Any, dtype: Any) -> np.ndarray[Any, Any]:
+    """`array` in C order and of `dtype`: itself, or a copy if that fits into memory."""
+    dtype = np.dtype(dtype)
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        needed = array.size * dtype.itemsize
+        if needed > SMALL:
+            check_memory(f"`{name}` of shape {array.shape} in {dtype.name}", needed)
+    with np.errstate(over="ignore", invalid="ignore"):  # what `dtype` cannot hold is seen later
+        return np.asarray(array, dtype, order="C")
+
+
+def check_numeric(name: str, values: Any, *, dtype: Any = None) -> np.ndarray[Any, Any]:
+    """`values` as a numeric array, of `dtype` if given; objects, texts, complex are refused."""
     try:
         array = np.asarray(values)
-    except ValueError:  # numpy's word for rows of unequal length
+    except Exception:  # rows of unequal length, in numpy's words; and objects that are no arrays
         raise ArgumentError(name, values, "must hold numbers, every row as many.") from None
     if array.dtype.kind not in "fiub":
         raise ArgumentError(
             name, array, f"must hold real numbers, not entries of type {array.dtype}."
         )
-    return array
+    return array if dtype is None else as_type(name, array, dtype)
 
 
 def check_finite(name: str, array: Array) -> Array:
@@ -172,8 +238,7 @@ def check_matrix(name: str, X: Any, *, dtype: Any = np.float32) -> Array:
         raise ArgumentError(
             name, array, "must be a matrix (rows are samples) with at least one row and column."
         )
-    with np.errstate(over="ignore"):  # an entry too large for `dtype` becomes infinite
-        return check_finite(name, np.ascontiguousarray(array, dtype=dtype))
+    return check_finite(name, as_type(name, array, dtype))
 
 
 def check_same_length(name: str, array: Sized, other: str, n: int) -> None:
@@ -189,8 +254,7 @@ def check_class_ids(name: str, y: Any, *, n_classes: int) -> Labels:
     array = check_numeric(name, y)
     if array.ndim != 1 or len(array) == 0:
         raise ArgumentError(name, array, "must be a non-empty vector of class ids.")
-    with np.errstate(invalid="ignore"):  # NaN and infinity: refused below
-        ids = array.astype(np.int64)
+    ids = as_type(name, array, np.int64)
     bad = np.flatnonzero((ids != array) | (ids < 0) | (ids >= n_classes))
     if len(bad):
         raise ArgumentError(
@@ -231,6 +295,12 @@ def check_memory(what: str, needed: float, *, share: float = 1.0, wish: str = ""
     if needed > free:
         told = f"{what} needs {needed / 2**20:,.0f} MiB and {free / 2**20:,.0f} MiB are free for it"
         raise MemoryLimitError(f"{told}{wish and '; '}{wish}.")
+
+
+def check_table(rows: int, classes: int) -> None:
+    """A table of numbers in double precision, one for every row and class, must fit into memory."""
+    if 8 * rows * classes > SMALL:
+        check_memory(f"a table of {rows:,} rows and {classes:,} classes", 8 * rows * classes)
 
 
 def check_rows_not_zero(name: str, not_zero: np.ndarray[Any, Any]) -> None:

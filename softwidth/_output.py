@@ -20,7 +20,7 @@ def check_directory(name: str, path: str | os.PathLike[str]) -> Path:
     """
     directory = Path(path)
     nearest = directory.absolute()
-    while not nearest.exists():
+    while not os.path.exists(nearest):
         nearest = nearest.parent
     if not nearest.is_dir():
         raise ArgumentError(name, path, f"must be a directory, and {nearest} is a file.")
@@ -39,17 +39,17 @@ def write_whole(name: str, path: str | os.PathLike[str], content: str | bytes) -
     """
     target = Path(path)
     beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode(errors="replace") if isinstance(content, str) else content
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(data)
         os.replace(beside, target)
-    except OSError as error:
-        with contextlib.suppress(OSError):  # its directory may be no directory
+    except (OSError, ValueError) as error:  # a NUL in the name is the latter
+        with contextlib.suppress(OSError, ValueError):  # its directory may be no directory
             beside.unlink()
         raise ArgumentError(name, path, f"cannot be written: {_why(error)}.") from None
     return target
 
 
-def _why(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
+def _why(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error).lower()

@@ -15,6 +15,7 @@ from softwidth._checks import DataFileError, MemoryLimitError, SoftwidthError, c
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
+MOST_MEMBERS = 1000  # arrays of an archive
 SAFE_SHARE = 0.8  # of the free memory: what reading may take
 BYTES_AN_ENTRY = 12  # of a matrix once read: as float32, cut into parts, and noise on them
 T = TypeVar("T")
@@ -42,6 +43,17 @@ def entries(path: Path) -> dict[str, Entry]:
         Not an archive of arrays, or an array that is shorter or longer than its header says.
     """
     return _reading(path, lambda: _entries(path))
+
+
+def names(path: Path) -> list[str]:
+    """The names of an archive's arrays; only its directory is read.
+
+    Raises
+    ------
+    DataFileError
+        Not an archive, two arrays of one name, or thousands of them.
+    """
+    return _reading(path, lambda: _names(path))
 
 
 def load_npz(path: Path, keys: Iterable[str]) -> Arrays:
@@ -94,17 +106,38 @@ def _reading(path: Path, read: Callable[[], T]) -> T:
 
 
 def _load(path: Path, keys: list[str]) -> Arrays:
-    with np.load(path, allow_pickle=False) as stored:
-        return {key: stored[key] for key in keys}
+    """Not by `np.load`: of members `X` and `X.npy` it reads the one whose size nobody asked for."""
+    with zipfile.ZipFile(path) as archive:
+        members = _members(archive)
+        return {key: _array(archive, members[key]) for key in keys}
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray[Any, Any]:
+    with archive.open(member) as stream:
+        array = np.lib.format.read_array(stream, allow_pickle=False)
+        stream.read(1)  # at the end of the member its checksum is compared
+    return np.asarray(array)
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The members that are arrays, by the names of the arrays."""
+    arrays = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+    if len(arrays) > MOST_MEMBERS:
+        raise DataFileError(f"it holds {len(arrays):,} arrays; at most {MOST_MEMBERS:,} are read.")
+    found = {member.filename.removesuffix(".npy"): member for member in arrays}
+    if len(found) < len(arrays):
+        raise DataFileError("two arrays of the archive have one name.")
+    return found
 
 
 def _entries(path: Path) -> dict[str, Entry]:
     with zipfile.ZipFile(path) as archive:
-        return {
-            member.filename.removesuffix(".npy"): _entry(archive, member)
-            for member in archive.infolist()
-            if member.filename.endswith(".npy")
-        }
+        return {key: _entry(archive, member) for key, member in _members(archive).items()}
+
+
+def _names(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return list(_members(archive))
 
 
 def _entry(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Entry:

@@ -17,7 +17,7 @@ from softwidth._checks import (
 )
 from softwidth._types import Array
 from softwidth.labels import as_probabilities, entropy
-from softwidth.network import Network, check_features, n_outputs, with_bias_column
+from softwidth.network import Network, check_features, for_reading, n_outputs, with_bias_column
 from softwidth.specs import Student
 
 LOGIT_BYTES = 2**24  # of one chunk of students' logits while evaluating
@@ -162,7 +162,7 @@ def stacked_logits(networks: Sequence[Network], X: Array, block: int = 1024) -> 
     scale = np.array([network.scale for network in networks], X.dtype)
     out = np.empty((len(networks), A.shape[1], len(X)), X.dtype)
     H = np.empty((len(W), min(block, len(X))), X.dtype)
-    X = np.require(X, requirements=["C", "W"])  # compiled code has one type for writable arrays
+    X = for_reading(X)
     bank_logits(X, W, A, b, scale, width.cumsum() - width, width, H, out)
     return out.transpose(0, 2, 1)
 

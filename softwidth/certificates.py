@@ -256,7 +256,7 @@ class _Run:
 
 
 def _logits(run: _Run, logits: Any) -> Array:
-    F = check_numeric("logits", logits).astype(np.float64)
+    F = check_numeric("logits", logits, dtype=np.float64)
     shape = (len(run.X), run.network.A.shape[1])
     if F.shape != shape and not (shape[1] == 1 and F.shape == shape[:1]):
         raise ArgumentError("logits", F, f"must have shape {shape}.")
@@ -266,7 +266,7 @@ def _logits(run: _Run, logits: Any) -> Array:
 def _check_displacement(run: _Run, displacement: float | Array | None) -> float | Array:
     if displacement is None:
         return run.ball
-    far = check_numeric("displacement", displacement).astype(np.float64)
+    far = check_numeric("displacement", displacement, dtype=np.float64)
     if far.shape not in {(), (run.network.width,)} or not (far >= 0).all():
         wish = "must be a distance of at least 0, for all neurons or one for each."
         raise ArgumentError("displacement", displacement, wish)

@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 
 from softwidth._checks import (
+    SMALL,
     ArgumentError,
     check_choice,
     check_flag,
     check_integer,
+    check_memory,
     check_number,
     check_rows_not_zero,
+    printable,
 )
 from softwidth._types import SPLITS, Array, Dataset, Labels
+from softwidth.archives import BYTES_AN_ENTRY, SAFE_SHARE
 from softwidth.builtin import BUILT_IN, CIFAR10_CLASSES, available
 from softwidth.files import from_mapping, read_arrays, refuse_table_settings
 from softwidth.sources import Source, from_arrays
@@ -183,16 +187,27 @@ def _read(
 ) -> Source:
     if isinstance(source, Mapping):
         refuse_table_settings(target, soft_columns)
-        return from_arrays(from_mapping(source, soft_key), "data")
+        arrays = from_mapping(source, soft_key)
+        _check_room(arrays)
+        return from_arrays(arrays, "data")
     text = _as_text(source)
     if text in BUILT_IN:
         refuse_table_settings(target, soft_columns)
         return BUILT_IN[text].load()
     path = Path(text)
-    if not path.suffix and not path.exists():
+    if not path.suffix and not os.path.exists(path):
         check_choice("source", text, BUILT_IN)
     arrays, notes = read_arrays(path, target=target, soft_columns=soft_columns, soft_key=soft_key)
-    return from_arrays(arrays, path.stem, tuple(notes))
+    return from_arrays(arrays, printable(path.stem), tuple(notes))
+
+
+def _check_room(arrays: Mapping[str, Any]) -> None:
+    """Rows are converted, cut into parts and scaled, which makes copies of them."""
+    sizes = [a.size for a in arrays.values() if isinstance(a, np.ndarray)]
+    if BYTES_AN_ENTRY * sum(sizes) > SMALL:
+        wish = "`train_bank` takes the rows of a mapped file as they are"
+        needed = BYTES_AN_ENTRY * sum(sizes)
+        check_memory("a task of these arrays", needed, share=SAFE_SHARE, wish=wish)
 
 
 def _as_text(source: Any) -> str:

@@ -9,13 +9,17 @@ from scipy.special import entr
 
 from softwidth._checks import (
     ArgumentError,
+    as_type,
     check_finite,
+    check_integer,
     check_number,
     check_numeric,
+    check_table,
     rows_text,
 )
 from softwidth._types import Array, Labels
 
+MOST_VOTES = 2**53  # of a row: more are not exact as floating-point numbers
 SUM_TOLERANCE = 1e-3  # how far from 1 the probabilities of a row may sum before they are refused
 
 
@@ -28,9 +32,9 @@ def is_votes(soft: Any) -> bool:
     table = np.asarray(soft)
     if table.ndim != 2 or table.dtype.kind not in "fiub":
         return False
-    return bool(
-        (table >= 0).all() and (table == np.rint(table)).all() and (table.sum(1) != 1).any()
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        whole = (table >= 0).all() and (table == np.rint(table)).all()
+        return bool(whole and (table.sum(1) != 1).any())
 
 
 def as_probabilities(soft: Any, *, name: str = "soft", n_classes: int | None = None) -> Array:
@@ -68,16 +72,20 @@ def as_probabilities(soft: Any, *, name: str = "soft", n_classes: int | None = N
         raise ArgumentError(
             name, table, "must be a non-empty matrix (N, K) of probabilities or votes."
         )
-    table = check_finite(name, table.astype(np.float64))
+    if n_classes is not None:
+        check_integer("n_classes", n_classes, low=2)
+    table = check_finite(name, as_type(name, table, np.float64))
     if table.ndim == 1:
         table = both_columns(table, name=name)
     if table.shape[1] < 2 or (n_classes is not None and table.shape[1] != n_classes):
         wish = f"{n_classes} columns" if n_classes else "at least two columns"
         raise ArgumentError(name, table, f"must have {wish}, one for each class.")
     _refuse_rows(name, np.any(table < 0, axis=1), "has negative entries")
-    total = table.sum(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        total = table.sum(axis=1, keepdims=True)
     if is_votes(table):
         _refuse_rows(name, total[:, 0] == 0, "has no votes")
+        _refuse_rows(name, total[:, 0] > MOST_VOTES, "has more votes than can be counted")
     else:
         unlike_one = abs(total[:, 0] - 1) > SUM_TOLERANCE
         _refuse_rows(name, unlike_one, "sums to neither 1 (probabilities) nor whole votes")
@@ -86,7 +94,7 @@ def as_probabilities(soft: Any, *, name: str = "soft", n_classes: int | None = N
 
 def both_columns(positive: Any, *, name: str = "soft") -> Array:
     """Probabilities (N, 2) from those of the positive class alone, shape (N,)."""
-    p = check_finite(name, check_numeric(name, positive).astype(np.float64))
+    p = check_finite(name, check_numeric(name, positive, dtype=np.float64))
     _refuse_rows(
         name, (p < 0) | (p > 1), "(the probability of the positive class) is not within 0..1"
     )
@@ -110,7 +118,10 @@ def entropy(P: Array) -> Array:
 
 def one_hot(y: Labels, n_classes: int) -> Array:
     """Class ids as rows of zeros with a single one, shape (N, K)."""
-    return np.eye(n_classes)[y]
+    check_table(len(y), n_classes)
+    table = np.zeros((len(y), n_classes))
+    table[np.arange(len(y)), y] = 1
+    return table
 
 
 def temper(P: Array, temperature: float) -> Array:

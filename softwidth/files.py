@@ -5,6 +5,7 @@ Those names are ``X, y[, soft]`` and the same with ``_val`` and ``_test``.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from softwidth._checks import ArgumentError, DataFileError, MissingDataError, check_choice
-from softwidth.archives import Arrays, entries, load_npz
+from softwidth._checks import (
+    ArgumentError,
+    DataFileError,
+    MissingDataError,
+    check_choice,
+    check_names,
+)
+from softwidth.archives import Arrays, load_npz, names
 from softwidth.tables import TABLES, read_table
 
 ROLES = {"x": "X", "y": "y"}
@@ -43,7 +50,7 @@ def read_arrays(
     MissingDataError, DataFileError, ArgumentError, MemoryLimitError
         No such file; unreadable; wrong columns or keys; larger than memory.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # of a name too long, or with a NUL, it says no
         raise MissingDataError(f"there is no file {str(path)!r}.")
     kind = path.suffix.lower()
     if kind == ".npz":
@@ -55,11 +62,11 @@ def read_arrays(
         raise ArgumentError(
             "soft_key", soft_key, "is for .npz files; a table has `soft_columns` instead."
         )
-    return read_table(path, target, list(soft_columns or []))
+    return read_table(path, target, check_names("soft_columns", soft_columns))
 
 
 def _read_archive(path: Path, soft_key: str) -> Arrays:
-    keys = entries(path)
+    keys = names(path)
     stored = stored_names(keys, soft_key)
     for name in ("X", "y"):
         if name not in stored:
@@ -70,7 +77,8 @@ def _read_archive(path: Path, soft_key: str) -> Arrays:
 
 def refuse_table_settings(target: str | None, soft_columns: Sequence[str] | None) -> None:
     """What is said of a table's columns must not be ignored where there is no table."""
-    for name, value in (("target", target), ("soft_columns", soft_columns)):
+    given = (("target", target or ""), ("soft_columns", check_names("soft_columns", soft_columns)))
+    for name, value in given:
         if value:
             raise ArgumentError(name, value, "is for .csv and .parquet files only.")
 

@@ -18,7 +18,7 @@ from softwidth._checks import (
 )
 from softwidth._types import Array, Labels
 from softwidth.labels import Targets, as_probabilities, entropy
-from softwidth.network import Network, initialise, n_outputs, with_bias_column
+from softwidth.network import Network, for_reading, initialise, n_outputs, with_bias_column
 from softwidth.span import Span, find_span
 from softwidth.specs import Recipe, Student
 
@@ -105,7 +105,7 @@ def check_data(
     n_features = X.shape[1]
     X = with_bias_column(X, recipe.bias)
     span = find_span(X)
-    X = np.require(X if span is None else span.X, requirements=["C", "W"])  # compiled for writable
+    X = for_reading(X if span is None else span.X)
     return TrainingData(X, y, weight, checked, n_features, K, recipe.bias, span)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from softwidth._checks import (
     ArgumentError,
     check_choice,
+    check_dtype,
     check_finite,
     check_matrix,
     check_memory,
@@ -127,13 +128,13 @@ def _mean_weights(weights: Any, m: int) -> Array:
     """``weights_r / m``."""
     if weights is None:
         return np.full(m, 1 / m)
-    array = check_finite("weights", check_numeric("weights", weights).astype(np.float64))
+    array = check_finite("weights", check_numeric("weights", weights, dtype=np.float64))
     check_same_length("weights", array, "W", m)
     return array / m
 
 
 def _inputs(X: Any, Z: Any, dtype: Any) -> tuple[Array, Array, bool]:
-    check_choice("dtype", np.dtype(dtype).name, DTYPES)
+    check_choice("dtype", check_dtype("dtype", dtype).name, DTYPES)
     X = check_matrix("X", X, dtype=dtype)
     if Z is None:
         return X, X, True

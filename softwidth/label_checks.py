@@ -11,7 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from softwidth._checks import ArgumentError, check_class_ids, check_same_length
+from softwidth._checks import (
+    ArgumentError,
+    check_class_ids,
+    check_flag,
+    check_integer,
+    check_same_length,
+)
 from softwidth._types import Array, Labels
 from softwidth.calibration import accuracy, mean_distance
 from softwidth.distributions import as_probabilities, is_votes
@@ -78,6 +84,10 @@ def check_soft_labels(
     >>> [finding.code for finding in check_soft_labels(y, soft[:, [1, 0, 2]])]
     ['column-order']
     """
+    if n_classes is not None:
+        check_integer("n_classes", n_classes, low=2)
+    if in_sample is not None:
+        check_flag("in_sample", in_sample)
     try:
         P = as_probabilities(soft, n_classes=n_classes)
     except ArgumentError as error:

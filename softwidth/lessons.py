@@ -20,6 +20,7 @@ from softwidth._checks import (
     check_matrix,
     check_numeric,
     check_same_length,
+    check_table,
 )
 from softwidth._types import Array, Labels
 from softwidth.calibration import accuracy, calibration_bins, fit_temperature
@@ -144,9 +145,11 @@ def _check_rows(
     suffix: str, X: Any, y: Any, n_classes: int, *, n_features: int | None = None
 ) -> tuple[Array, Labels]:
     X_name, y_name = f"X{suffix}", f"y{suffix}"
+    check_integer("n_classes", n_classes, low=2)
     X = check_matrix(X_name, X)
     y = check_class_ids(y_name, y, n_classes=n_classes)
     check_same_length(y_name, y, X_name, len(X))
+    check_table(len(y), n_classes)
     if n_features is not None and X.shape[1] != n_features:
         raise ArgumentError(X_name, X, f"must have {n_features} columns, as X has.")
     return X, y
@@ -192,6 +195,7 @@ def cross_fit(
     from sklearn.model_selection import StratifiedKFold
 
     check_integer("folds", folds, low=2)
+    check_integer("seed", seed)
     X, y = _check_rows("", X, y, n_classes)
     fewest = int(np.bincount(y)[np.unique(y)].min())
     if fewest < folds:
@@ -211,6 +215,8 @@ def cross_fit(
 
 def _tuned(make: Callable[[], Teacher], X: Array, y: Labels) -> Callable[[], Teacher]:
     """`make`, with settings chosen on these rows, once for all folds, where a teacher can `tune`."""
+    if not callable(make):
+        raise ArgumentError("make", make, "must be callable and give an untrained teacher.")
     untuned = make()
     if not hasattr(untuned, "tune"):
         return make
@@ -222,6 +228,8 @@ def _trained(make: Callable[[], Teacher], X: Array, y: Labels) -> Teacher:
     if len(np.unique(y)) < 2:
         wish = "has one class only: a teacher has nothing to tell apart."
         raise ArgumentError("y", f"{len(y)} rows", wish)
+    if not callable(make):
+        raise ArgumentError("make", make, "must be callable and give an untrained teacher.")
     teacher: Teacher = check_teacher(make())
     teacher.fit(X, y)
     return teacher
@@ -243,6 +251,7 @@ def _proba(teacher: Teacher, X: Array, n_classes: int) -> Array:
 def row_margins(X: Array, y: Labels, *, folds: int = 5, n_classes: int = 2) -> Array:
     """Margin of every row under a cross-fitted kernel teacher: p_y - max over the others, (N,)."""
     P, _ = cross_fit(KernelTeacher, X, y, folds=folds, n_classes=n_classes)
+    y = check_class_ids("y", y, n_classes=n_classes)
     own = P[np.arange(len(y)), y]
     P[np.arange(len(y)), y] = -np.inf
     return np.asarray(own - P.max(axis=1))

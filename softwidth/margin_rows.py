@@ -9,6 +9,7 @@ import numpy as np
 
 from softwidth._checks import (
     ArgumentError,
+    as_type,
     check_class_ids,
     check_finite,
     check_integer,
@@ -91,13 +92,14 @@ def _matrix(X: Any) -> Array:
     if array.ndim != 2 or 0 in array.shape:
         raise ArgumentError("X", array, "must be a matrix with at least one row and column.")
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+        array = as_type("X", array, np.float64)
     return check_finite("X", array)
 
 
 def _class_ids(y: Any, n: int, n_classes: int | None) -> tuple[Labels, int]:
-    ids = check_finite("y", check_numeric("y", y))
+    ids = np.atleast_1d(check_numeric("y", y))
     check_same_length("y", ids, "X", n)
+    check_finite("y", ids)
     if n_classes is None:
         n_classes = int(max(ids.max(initial=1), 1)) + 1
         if n_classes > max(n, 2):

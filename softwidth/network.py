@@ -12,6 +12,7 @@ from scipy.special import expit, softmax
 from softwidth._checks import (
     ArgumentError,
     check_choice,
+    check_dtype,
     check_flag,
     check_integer,
     check_matrix,
@@ -77,6 +78,26 @@ def check_features(X: Any, n_features: int, dtype: Any) -> Array:
     if X.shape[1] != n_features:
         raise ArgumentError("X", X, f"must have {n_features} columns, as in training.")
     return X
+
+
+class _Lent:
+    """The memory of a read-only array, which is said to be writable."""
+
+    def __init__(self, array: Array) -> None:
+        self.array = array  # lives as long as what is made of it
+        address = array.__array_interface__["data"][0]
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
+
+
+def for_reading(X: Array) -> Array:
+    """`X` in the form that compiled code reads rows in: in order, aligned, of a writable type.
+
+    Compiled code has one type for writable and one for read-only arrays and is compiled for each;
+    rows are never written to, so that read-only ones, such as those of a mapped file, are used
+    where they lie.
+    """
+    X = np.require(X, requirements=["C", "A"])
+    return X if X.flags.writeable else np.asarray(_Lent(X))
 
 
 def with_bias_column(X: Array, bias: bool) -> Array:
@@ -220,19 +241,9 @@ def initialise(
     check_integer("n_features", n_features, low=1)
     C = n_outputs(check_integer("n_classes", n_classes, low=2))
     rng = np.random.default_rng(check_integer("seed", seed))
-    W = np.zeros((width, n_features + check_flag("bias", bias)), _check_floating(dtype))
+    W = np.zeros((width, n_features + check_flag("bias", bias)), check_dtype("dtype", dtype))
     A, scale = INITIALISATIONS[init](rng, W[:, :n_features], C)
     return Network(W, A.astype(W.dtype), np.zeros(C, W.dtype), scale, bias)
-
-
-def _check_floating(dtype: Any) -> np.dtype[Any]:
-    try:
-        kind = np.dtype(dtype)
-    except TypeError:
-        kind = np.dtype(object)
-    if kind.kind != "f":
-        raise ArgumentError("dtype", dtype, "must be a floating-point type.")
-    return kind
 
 
 @dataclass(frozen=True)

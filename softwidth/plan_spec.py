@@ -122,8 +122,10 @@ def _plain(name: str, value: Any) -> Any:
         return parse_widths(value)
     if name in _CLASS_NAMES and isinstance(value, (str, int)):
         return (str(value),)
-    if isinstance(value, (list, tuple, range, np.ndarray)):
-        items = value.tolist() if isinstance(value, np.ndarray) else value
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, (list, tuple, range)):
+        items = value
         return tuple(map(str, items)) if name in _CLASS_NAMES else tuple(items)
     return float(value) if name in _NUMBERS and type(value) is int else value
 

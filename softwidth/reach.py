@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from softwidth._checks import ArgumentError, check_finite, check_numeric
+from softwidth._checks import ArgumentError, as_type, check_finite, check_numeric
 from softwidth._types import Array
 from softwidth.network import Network
 
@@ -49,7 +49,7 @@ def comparator(network: Network, v: Any) -> Array:
     shape = (m, D) if C == 1 else (m, C, D)
     if v.shape != shape:
         raise ArgumentError("v", v, f"must have shape {shape}: the map at every neuron.")
-    v = check_finite("v", v.astype(np.float64)).reshape(m, C, D)
+    v = check_finite("v", as_type("v", v, np.float64)).reshape(m, C, D)
     return network.scale * np.einsum("rk,rkd->rd", network.A.astype(np.float64), v)
 
 

@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +73,7 @@ def read_stored(path: str | Path) -> dict[str, Any]:
         No such file; no JSON object, or an unlikely large one.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise MissingDataError(f"there is no file {str(path)!r}.")
     if path.stat().st_size > LARGEST:
         raise DataFileError(f"{path.name} is larger than any plan ({LARGEST / 2**20:.0f} MiB).")

@@ -10,6 +10,7 @@ import numpy as np
 
 from softwidth._checks import (
     ArgumentError,
+    as_type,
     check_matrix,
     check_numeric,
     check_same_length,
@@ -148,7 +149,7 @@ def _decoded(name: str, labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _whole(name: str, labels: np.ndarray[Any, Any]) -> Labels:
-    values = labels.astype(np.float64)
+    values = as_type(name, labels, np.float64)
     bad = np.flatnonzero(~((values == np.rint(values)) & (abs(values) < LARGEST_LABEL)))
     if len(bad):
         wish = f"must be whole numbers or text (rows {rows_text(bad)})."

@@ -13,6 +13,7 @@ from softwidth._checks import ArgumentError, DataFileError, check_choice, check_
 from softwidth.archives import SAFE_SHARE, Arrays
 
 BYTES_A_CELL = 40  # while a table is read: the parser's copy, the columns, one matrix, its float32
+MOST = 2**53  # of whole numbers that are exact as floating-point ones
 SAMPLE = 2**16  # bytes of text from which the number of rows is estimated
 
 
@@ -118,7 +119,8 @@ def _labels(table: Any, target: str) -> np.ndarray[Any, Any]:
     labels = np.asarray(table[target].to_numpy())
     if labels.dtype.kind not in "fiub":
         return labels.astype(str)
-    whole = bool((labels == np.rint(labels)).all())  # 1.0 is class 1: a column may name it so
+    exact = np.abs(labels.astype(np.float64)) < MOST  # beyond, and infinite, they stay as they are
+    whole = bool(exact.all() and (labels == np.rint(labels)).all())  # 1.0 is class 1
     return labels.astype(np.int64) if whole else labels
 
 

@@ -13,8 +13,10 @@ from scipy.special import softmax
 from softwidth._checks import (
     ArgumentError,
     check_choice,
+    check_integer,
     check_matrix,
     check_memory,
+    check_number,
     check_same_length,
 )
 from softwidth._types import Array, Labels
@@ -100,6 +102,7 @@ class WideTeacher:
         ArgumentError
             Malformed rows or labels, or labels of one class only.
         """
+        self._check()
         tuned = self if self.step_size else self.tune(X, y)
         self.classes_, ids = _as_ids(y)
         epochs, steps = tuned._epochs(ids), [tuned.step_size or 0]
@@ -113,6 +116,7 @@ class WideTeacher:
         On at most `TUNING_ROWS` rows and for at most twice the least epochs: enough to tell half
         decades apart.
         """
+        self._check()
         ids, X = _as_ids(y)[1], check_matrix("X", X)
         check_same_length("y", ids, "X", len(X))
         few = len(ids) <= self.TUNING_ROWS
@@ -127,6 +131,14 @@ class WideTeacher:
         tuned.step_size = self.STEP_SIZES[best]
         tuned.rate = len(own) * epochs * len(self.STEP_SIZES) / bank.seconds
         return tuned
+
+    def _check(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), low=1)
+        if self.step_size is not None:
+            check_number("step_size", self.step_size, low=0, open_low=True)
+        check_integer("seed", self.seed)
 
     def _halves(self, ids: Labels) -> tuple[Labels, Labels]:
         """Rows that judge step sizes, a fifth or one of each class, and rows that learn."""
@@ -212,15 +224,17 @@ class KernelTeacher:
         from sklearn.multiclass import OneVsRestClassifier
         from sklearn.svm import SVC
 
+        C = check_number("C", self.C, low=0, open_low=True)
+        most_folds = check_integer("folds", self.folds, low=2)
         X = check_matrix("X", X)
         self.classes_, ids = _as_ids(y)
         check_same_length("y", ids, "X", len(X))
         what, needed = f"a kernel teacher of {len(X)} rows", self.BYTES_A_PAIR * len(X) ** 2
         check_memory(what, needed, wish="a wide teacher needs far less")
-        folds = int(min(self.folds, np.bincount(ids).min()))
+        folds = int(min(most_folds, np.bincount(ids).min()))
         if folds < 2:
             raise ArgumentError("y", f"{len(ids)} rows", "has a class with a single row.")
-        machine = SVC(kernel="precomputed", C=self.C)
+        machine = SVC(kernel="precomputed", C=C)
         if len(self.classes_) > 2:
             machine = OneVsRestClassifier(machine)
         K = limiting_kernel(X)
@@ -270,10 +284,13 @@ def _tempered(temperature: float, scores: Array) -> Array:
 
 def _as_ids(y: Any) -> tuple[np.ndarray[Any, Any], Labels]:
     """The sorted classes of labels, and each label's place among them."""
-    labels = np.asarray(y)
+    try:
+        labels = np.asarray(y)
+        classes, ids = np.unique(labels, return_inverse=True)
+    except (TypeError, ValueError):  # rows of unequal length; labels that cannot be sorted
+        raise ArgumentError("y", y, "must be a vector of labels of one kind.") from None
     if labels.ndim != 1 or len(labels) == 0:
         raise ArgumentError("y", labels, "must be a non-empty vector of labels.")
-    classes, ids = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         wish = "has one class only: a teacher has nothing to tell apart."
         raise ArgumentError("y", f"{len(labels)} rows", wish)

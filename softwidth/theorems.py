@@ -10,13 +10,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from softwidth._checks import ArgumentError, check_integer
+from softwidth._checks import ArgumentError, check_integer, is_real
 
 SMALLEST = 1e-30  # of a margin or error: its fourth power is still a floating-point number
 LARGEST_MARGIN = 0.5
-NUMBERS = (int, float, np.integer, np.floating)
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def even_ceil(value: float) -> int:
 
 def check_margin(margin: Any) -> float:
     """`margin` in (0, 1/2]: with ``‖v‖ ≤ 1`` and ``‖x‖ ≤ 1``, ``f_v(x) ≤ P(zᵀx > 0) = 1/2``."""
-    if not isinstance(margin, NUMBERS) or not SMALLEST <= margin <= LARGEST_MARGIN:
+    if not is_real(margin) or not SMALLEST <= margin <= LARGEST_MARGIN:
         wish = (
             "must be above 0 and at most 0.5: rows of at most unit norm have no larger one, "
             "and with margin 0 no width suffices."
@@ -137,7 +134,7 @@ def check_delta(confidence: Any) -> float:
 
 def check_open_unit(name: str, value: Any) -> float:
     """`value` in (0, 1)."""
-    if not isinstance(value, NUMBERS) or not SMALLEST <= value < 1:
+    if not is_real(value) or not SMALLEST <= value < 1:
         raise ArgumentError(name, value, "must be above 0 and below 1.")
     return float(value)
 

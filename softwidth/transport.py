@@ -131,7 +131,7 @@ def expansion(X: Any, coefficients: Any) -> GatedMap:
     [[1.0], [0.0]]
     """
     X = check_matrix("X", X, dtype=np.float64)
-    beta = check_numeric("coefficients", coefficients).astype(np.float64)
+    beta = check_numeric("coefficients", coefficients, dtype=np.float64)
     check_same_length("coefficients", beta, "X", len(X))
     if beta.ndim not in (1, 2):
         raise ArgumentError("coefficients", beta, "must have shape (J,) or (J, K).")

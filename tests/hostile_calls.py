@@ -34,17 +34,19 @@ from softwidth.margins import margin
 from softwidth.network import initialise, size
 from softwidth.plan_spec import PlanSpec
 from softwidth.planner import plan
-from softwidth.specs import Recipe, Student
+from softwidth.specs import Student
 from softwidth.teachers import KernelTeacher, WideTeacher
 from softwidth.training import train_bank
 
 SECONDS = 60  # for one input; the slowest honest one takes about one
 FREE = 2**28  # bytes that inputs are told to be free
-ROOM = 2**26  # bytes beyond them: of modules loaded on first use, and what work takes that is not data
+ROOM = (
+    2**26
+)  # bytes beyond them: of modules loaded on first use, and what work takes that is not data
 KINDS = {"hard", "soft", "argmax"}
 
 
-class Fault(AssertionError):
+class FaultError(AssertionError):
     """Neither a result nor one of our errors."""
 
 
@@ -66,7 +68,9 @@ def _as_path(h: Hostile, path: Path) -> Any:
 
 
 def load_npz(h: Hostile, where: Path) -> Any:
-    path = hostile_files.archive(h, where / h.of(["data.npz", "d\u202ea.npz", "<script>.NPZ", "a b.npz", "\udcff.npz"]))
+    path = hostile_files.archive(
+        h, where / h.of(["data.npz", "d\u202ea.npz", "<script>.NPZ", "a b.npz", "\udcff.npz"])
+    )
     return data.load(_as_path(h, path), **_load_settings(h))
 
 
@@ -94,29 +98,59 @@ def load_arrays(h: Hostile, where: Path) -> Any:
 
 
 def load_name(h: Hostile, where: Path) -> Any:
-    names = [h.anything(), *TEXTS, str(where), f"{where}/none.npz", "digits\0", "../digits", "a" * 300 + ".npz", b"digits"]
+    names = [
+        h.anything(),
+        *TEXTS,
+        str(where),
+        f"{where}/none.npz",
+        "digits\0",
+        "../digits",
+        "a" * 300 + ".npz",
+        b"digits",
+    ]
     return data.load(h.of(names), **_load_settings(h))
 
 
 def rows_for_margins(h: Hostile, where: Path) -> Any:
     given = h.arrays(some_arrays(n=h.whole(2, 30)))
-    return data.training_rows(given, positive=h.scalar(None), pair=h.scalar(None), noise=h.scalar(0.0), seed=h.scalar(0))
+    return data.training_rows(
+        given, positive=h.scalar(None), pair=h.scalar(None), noise=h.scalar(0.0), seed=h.scalar(0)
+    )
 
 
 def make_targets(h: Hostile, where: Path) -> Any:
     n, K = h.whole(1, 20), h.whole(2, 4)
-    text = h.of([*labels.SCHEMES, "smoothed(0.1)", "mixed(0.5,2)", "tempered(0.5)", "flipped(0.2)", h.of(TEXTS)])
+    text = h.of(
+        [
+            *labels.SCHEMES,
+            "smoothed(0.1)",
+            "mixed(0.5,2)",
+            "tempered(0.5)",
+            "flipped(0.2)",
+            h.of(TEXTS),
+        ]
+    )
     if h.chance(0.2):
         text = f"{h.of(list(labels.SCHEMES))}({h.of(NUMBERS)}{h.of([')', ',1)', ''])}"
-    P = h.of([h.rng.dirichlet(np.ones(K), n), h.rng.integers(0, 5, (n, K)), h.rng.integers(0, 5, (n, K)) * 10**11])
+    P = h.of(
+        [
+            h.rng.dirichlet(np.ones(K), n),
+            h.rng.integers(0, 5, (n, K)),
+            h.rng.integers(0, 5, (n, K)) * 10**11,
+        ]
+    )
     y = h.array(np.arange(n) % K)
-    made = labels.make_targets(h.scalar(text), y, h.array(P), n_classes=h.small(K), seed=h.scalar(0))
+    made = labels.make_targets(
+        h.scalar(text), y, h.array(P), n_classes=h.small(K), seed=h.scalar(0)
+    )
     return [made.at(epoch) for epoch in (0, 1, 2**40)]
 
 
 def votes_and_shares(h: Hostile, where: Path) -> Any:
     n, K = h.whole(1, 20), h.whole(2, 4)
-    table = h.array(h.of([h.rng.dirichlet(np.ones(K), n), h.rng.integers(0, 5, (n, K)), h.rng.random(n)]))
+    table = h.array(
+        h.of([h.rng.dirichlet(np.ones(K), n), h.rng.integers(0, 5, (n, K)), h.rng.random(n)])
+    )
     if h.chance(0.5):
         return labels.as_probabilities(table, n_classes=h.scalar(None))
     return labels.repeat_votes(np.ones((n, 2)), table)
@@ -124,8 +158,12 @@ def votes_and_shares(h: Hostile, where: Path) -> Any:
 
 def soft_label_checks(h: Hostile, where: Path) -> Any:
     given = some_arrays(n=h.whole(1, 60), K=h.whole(2, 4))
-    soft = h.of([given["soft"], np.rint(9 * given["soft"]), np.eye(given["soft"].shape[1])[given["y"]]])
-    return check_soft_labels(h.array(given["y"]), h.array(soft), n_classes=h.scalar(None), in_sample=h.scalar(None))
+    soft = h.of(
+        [given["soft"], np.rint(9 * given["soft"]), np.eye(given["soft"].shape[1])[given["y"]]]
+    )
+    return check_soft_labels(
+        h.array(given["y"]), h.array(soft), n_classes=h.scalar(None), in_sample=h.scalar(None)
+    )
 
 
 def _student(h: Hostile) -> Any:
@@ -148,7 +186,7 @@ def _recipe(h: Hostile) -> dict[str, Any]:
         if h.chance(0.5):
             given[name] = h.small(value)
     if h.chance(0.03):
-        given[h.of(TEXTS)] = 1
+        given[h.of(["", "epoch", "lr", "\x1b[31m"])] = 1
     return given
 
 
@@ -156,7 +194,13 @@ def train(h: Hostile, where: Path) -> Any:
     problem = random_problem(h.whole(0, 99), N=h.whole(1, 30), D=h.whole(1, 8), K=h.whole(2, 4))
     h.share /= 2
     targets = h.scalar(h.arrays(dict(problem.targets)))
-    bank = train_bank(h.array(problem.X), h.array(problem.y), targets, h.scalar([_student(h) for _ in range(h.whole(1, 3))]), **_recipe(h))
+    bank = train_bank(
+        h.array(problem.X),
+        h.array(problem.y),
+        targets,
+        h.scalar([_student(h) for _ in range(h.whole(1, 3))]),
+        **_recipe(h),
+    )
     bank.epoch_means(h.scalar("kl"))
     return bank
 
@@ -164,7 +208,9 @@ def train(h: Hostile, where: Path) -> Any:
 @functools.cache
 def _bank() -> Bank:
     problem = random_problem(1)
-    return train_bank(*problem[:2], problem.targets, [Student(2), Student(6, labels="soft")], epochs=2)
+    return train_bank(
+        *problem[:2], problem.targets, [Student(2), Student(6, labels="soft")], epochs=2
+    )
 
 
 def use_bank(h: Hostile, where: Path) -> Any:
@@ -184,7 +230,15 @@ def networks(h: Hostile, where: Path) -> Any:
     width, D, K = h.small(4), h.small(3), h.small(2)
     if h.chance(0.5):
         return size(width, D, K, bias=h.scalar(True))
-    return initialise(width, D, K, init=h.scalar("he"), seed=h.scalar(0), bias=h.scalar(False), dtype=h.scalar(np.float32))
+    return initialise(
+        width,
+        D,
+        K,
+        init=h.scalar("he"),
+        seed=h.scalar(0),
+        bias=h.scalar(False),
+        dtype=h.scalar(np.float32),
+    )
 
 
 def margins(h: Hostile, where: Path) -> Any:
@@ -228,14 +282,20 @@ def certificate(h: Hostile, where: Path) -> Any:
     start = initialise(m, D, K, seed=h.whole(0, 9))
     C = 1 if K == 2 else K
     v = h.array(h.rng.standard_normal((m, D) if K == 2 else (m, K, D)) / 9)
-    run: dict[str, Any] = {"step_size": h.scalar(0.5), "n_steps": h.scalar(5), "radius": h.scalar(2.0)}
+    run: dict[str, Any] = {
+        "step_size": h.scalar(0.5),
+        "n_steps": h.scalar(5),
+        "radius": h.scalar(2.0),
+    }
     X, F = h.array(problem.X), h.array(h.rng.standard_normal((N, C)))
     way = h.of(["a", "hard", "sharp"])
     if way == "a":
         return certificates.theorem_a(start, v, X, F, **run).as_dict()
     if way == "hard":
         return certificates.hard_certificate(start, v, X, h.array(problem.y), F, **run)
-    return certificates.sharp_certificate(start, v, X, h.array(problem.targets["soft"]), displacement=h.scalar(None), **run)
+    return certificates.sharp_certificate(
+        start, v, X, h.array(problem.targets["soft"]), displacement=h.scalar(None), **run
+    )
 
 
 def ntk(h: Hostile, where: Path) -> Any:
@@ -243,7 +303,9 @@ def ntk(h: Hostile, where: Path) -> Any:
     Z, dtype = h.of([None, Z]), h.scalar(h.of(["float32", "float64"]))
     if h.chance(0.5):
         return kernels.limiting_kernel(X, Z, dtype=dtype)
-    return kernels.finite_kernel(X, W, Z, weights=h.array(np.ones(5)) if h.chance(0.3) else None, dtype=dtype)
+    return kernels.finite_kernel(
+        X, W, Z, weights=h.array(np.ones(5)) if h.chance(0.3) else None, dtype=dtype
+    )
 
 
 def teachers(h: Hostile, where: Path) -> Any:
@@ -281,7 +343,12 @@ def teaching(h: Hostile, where: Path) -> Any:
     if way == "margins":
         return lessons.row_margins(X, y, folds=h.small(2), n_classes=K)
     dataset = _dataset()
-    return tasks.keep_by_margin(dataset, h.array(h.rng.random(len(dataset.y_train))), h.scalar(0.5), keep=h.scalar("largest"))
+    return tasks.keep_by_margin(
+        dataset,
+        h.array(h.rng.random(len(dataset.y_train))),
+        h.scalar(0.5),
+        keep=h.scalar("largest"),
+    )
 
 
 @functools.cache
@@ -291,7 +358,12 @@ def _dataset() -> Any:
 
 def plan_specs(h: Hostile, where: Path) -> Any:
     fields = list(PlanSpec.model_fields)
-    values: dict[str, Any] = {"widths": h.of(["2:8", "2,4", [2, 4]]), "seeds": 2, "positive": ["1"], "budget": 5}
+    values: dict[str, Any] = {
+        "widths": h.of(["2:8", "2,4", [2, 4]]),
+        "seeds": 2,
+        "positive": ["1"],
+        "budget": 5,
+    }
     given = {name: h.scalar(values.get(name, h.anything())) for name in fields if h.chance(0.3)}
     if h.chance(0.1):
         given[h.of([*TEXTS, "width", "sed"])] = 1
@@ -305,7 +377,16 @@ def plans(h: Hostile, where: Path) -> Any:
         "teacher": h.of(["wide", "kernel", _Odd(h)]), "seed": 1, "student_rows": 12,
     }  # fmt: skip
     settings = {name: h.scalar(value) for name, value in some.items() if h.chance(0.2)}
-    return report.page(plan(source, widths=h.small([2, 4]), seeds=h.of([1, 2]), epochs=h.of([1, 2]), budget=h.of([2, 30]), **settings).as_dict())
+    return report.page(
+        plan(
+            source,
+            widths=h.small([2, 4]),
+            seeds=h.of([1, 2]),
+            epochs=h.of([1, 2]),
+            budget=h.of([2, 30]),
+            **settings,
+        ).as_dict()
+    )
 
 
 def pages(h: Hostile, where: Path) -> Any:
@@ -313,8 +394,11 @@ def pages(h: Hostile, where: Path) -> Any:
     stored = report.read_stored(path)
     written = report.write_page(stored, where / "report.html")
     text = written.read_text()
-    if "<script>alert(1)" in text or "</script><!--" in text.split("vegaEmbed = vegaEmbed", 1)[-1].split("</script>", 1)[-1]:
-        raise Fault("markup came through")
+    if (
+        "<script>alert(1)" in text
+        or "</script><!--" in text.split("vegaEmbed = vegaEmbed", 1)[-1].split("</script>", 1)[-1]
+    ):
+        raise FaultError("markup came through")
     return written
 
 
@@ -342,19 +426,25 @@ def command_line(h: Hostile, where: Path) -> Any:
         "FILE": lambda: str(hostile_files.archive(h, where / "data.npz")), "TABLE": lambda: str(hostile_files.comma_separated(h, where / "t.csv")),
         "PLAN": lambda: str(hostile_files.stored_plan(h, stored_plan(), where / "plan.json")),
     }  # fmt: skip
-    words = [files[w]() if w in files else w.replace("OUT", str(where / "out")) for w in h.of(COMMANDS)]
+    words = [
+        files[w]() if w in files else w.replace("OUT", str(where / "out")) for w in h.of(COMMANDS)
+    ]
     for _ in range(h.whole(0, 2) if h.chance(0.6) else 0):
-        h.of([words.append, lambda word: words.insert(h.whole(0, len(words)), word)])(str(h.of([*OPTIONS, *NUMBERS, *TEXTS])))
+        h.of([words.append, lambda word: words.insert(h.whole(0, len(words)), word)])(
+            str(h.of([*OPTIONS, *NUMBERS, *TEXTS]))
+        )
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.main(words)
     told = err.getvalue()
-    if code not in {0, 2} or (code == 2 and (len(told.splitlines()) > 1 or not out.getvalue() and not told)):
-        raise Fault(f"{words}: code {code}, {told[:300]!r}")
+    if code not in {0, 2} or (
+        code == 2 and (len(told.splitlines()) > 1 or (not out.getvalue() and not told))
+    ):
+        raise FaultError(f"{words}: code {code}, {told[:300]!r}")
     if code == 2 and told and not told.rstrip("\n").isprintable():
-        raise Fault(f"{words}: not printable: {told[:300]!r}")
+        raise FaultError(f"{words}: not printable: {told[:300]!r}")
     if left := [path.name for path in where.rglob("*.tmp")]:
-        raise Fault(f"{words} left {left}")
+        raise FaultError(f"{words} left {left}")
     return SimpleNamespace(code=code) if code == 0 else SoftwidthError(told)
 
 
@@ -374,7 +464,7 @@ def answer(make: Callable[[Hostile, Path], Any], h: Hostile, where: Path) -> boo
 
     Raises
     ------
-    Fault
+    FaultError
         Anything else: another exception, a warning, no end, more memory than is said to be free.
     """
     with _limits() as peak:
@@ -383,14 +473,14 @@ def answer(make: Callable[[Hostile, Path], Any], h: Hostile, where: Path) -> boo
             found = make(h, where)
         except SoftwidthError as error:
             found = error
-        except Fault:
+        except FaultError:
             raise
         except BaseException as error:
-            raise Fault(f"{type(error).__name__}: {error}"[:500]) from error
+            raise FaultError(f"{type(error).__name__}: {error}"[:500]) from error
     if peak.grown() > FREE + ROOM:
-        raise Fault(f"took {peak.grown() / 2**20:.0f} MiB where {FREE / 2**20:.0f} are free")
+        raise FaultError(f"took {peak.grown() / 2**20:.0f} MiB where {FREE / 2**20:.0f} are free")
     if isinstance(found, SoftwidthError) and not str(found).rstrip("\n").isprintable():
-        raise Fault(f"not one printable line: {found!r}"[:500])
+        raise FaultError(f"not one printable line: {found!r}"[:500])
     return not isinstance(found, SoftwidthError)
 
 

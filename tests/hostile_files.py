@@ -34,7 +34,9 @@ def damaged(h: Hostile, content: bytes) -> bytes:
         if way == "flip" and data:
             data[at] ^= 1 << h.whole(0, 7)
         elif way == "set":
-            data[at : at + 4] = h.of([b"\0\0\0\0", b"\xff\xff\xff\xff", b"PK\3\4", struct.pack("<I", h.whole(0, 2**31))])
+            data[at : at + 4] = h.of(
+                [b"\0\0\0\0", b"\xff\xff\xff\xff", b"PK\3\4", struct.pack("<I", h.whole(0, 2**31))]
+            )
         elif way == "cut":
             del data[at : at + h.whole(1, 40)]
         elif way == "end":
@@ -59,7 +61,9 @@ def npy(array: Any) -> bytes:
 
 def header(shape: Any, descr: Any = "<f4", fortran: Any = False, version: int = 1) -> bytes:
     """An array's header with nothing behind it, whatever it declares."""
-    text = repr({"descr": descr, "fortran_order": fortran, "shape": shape}).encode("latin1", "replace")
+    text = repr({"descr": descr, "fortran_order": fortran, "shape": shape}).encode(
+        "latin1", "replace"
+    )
     length = struct.pack("<H" if version == 1 else "<I", len(text) + 1)
     return b"\x93NUMPY" + bytes([version, 0]) + length + text + b"\n"
 
@@ -71,8 +75,36 @@ def zeros(mebibytes: int) -> bytes:
 
 
 def _odd_member(h: Hostile) -> bytes:
-    shape = h.of([(HUGE, HUGE), (2**40,), (-1, 4), (0, 5), (3, "4"), (2**63, 2), (5,), [4, 4], (4.0, 4), (True, 4), "(4,4)"])
-    descr = h.of(["<f4", "|O", "<M8[s]", "|V2000000000", "<U99999999", "<f16", [("a", "<f4")], "zz", "|S0", 7, "<f4,<f4"])
+    shape = h.of(
+        [
+            (HUGE, HUGE),
+            (2**40,),
+            (-1, 4),
+            (0, 5),
+            (3, "4"),
+            (2**63, 2),
+            (5,),
+            [4, 4],
+            (4.0, 4),
+            (True, 4),
+            "(4,4)",
+        ]
+    )
+    descr = h.of(
+        [
+            "<f4",
+            "|O",
+            "<M8[s]",
+            "|V2000000000",
+            "<U99999999",
+            "<f16",
+            [("a", "<f4")],
+            "zz",
+            "|S0",
+            7,
+            "<f4,<f4",
+        ]
+    )
     return h.of(
         [
             header(shape, descr, h.of([False, True, 1, "no"]), h.of([1, 2, 3])) + bytes(h.whole(0, 64)),
@@ -97,7 +129,10 @@ def archive(h: Hostile, path: Path) -> Path:
         members[0] = (h.of(["X.npy", "X"]), zeros(h.of([300, 600])))
     if h.chance(0.03):
         members += [(f"a{i}.npy", b"") for i in range(h.of([300, 5000]))]
-    file, method = io.BytesIO(), h.of([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+    file, method = (
+        io.BytesIO(),
+        h.of([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]),
+    )
     method = zipfile.ZIP_DEFLATED if sum(len(m) for _, m in members) > 2**20 else method
     with zipfile.ZipFile(file, "w", method, compresslevel=1) as out:
         for name, content in members:
@@ -120,6 +155,7 @@ def _written(h: Hostile, path: Path, content: bytes) -> Path:
 
 def _add(out: zipfile.ZipFile, name: str, content: bytes) -> None:
     member = zipfile.ZipInfo("x")
+    name = name.encode(errors="replace").decode()
     member.filename, member.compress_type = name, out.compression  # as it is, not made harmless
     out.NameToInfo.pop(name, None)  # or two of one name are warned of
     out.writestr(member, content, compresslevel=1)
@@ -129,7 +165,7 @@ def _as_npy(value: Any) -> bytes:
     try:
         array = np.asarray(value)
         return npy(array) if array.nbytes < 2**22 else header(array.shape, array.dtype.str)
-    except Exception:  # noqa: BLE001 - ragged lists, sets of locks ...: something has to be written
+    except Exception:
         return b""
 
 
@@ -137,7 +173,9 @@ def _table(h: Hostile) -> pd.DataFrame:
     n, K = h.whole(6, 20), 3
     given = some_arrays(n=n, K=K)
     columns: dict[str, Any] = {f"x{j}": given["X"][:, j] for j in range(3)}
-    columns["label"] = h.of([given["y"], given["y"].astype(str), given["y"].astype(float), given["y"] > 0])
+    columns["label"] = h.of(
+        [given["y"], given["y"].astype(str), given["y"].astype(float), given["y"] > 0]
+    )
     columns |= {f"p{k}": given["soft"][:, k] for k in range(K)}
     table = pd.DataFrame(columns)
     for _ in range(h.whole(0, 2)):
@@ -150,7 +188,9 @@ def _table(h: Hostile) -> pd.DataFrame:
             ]
         )()  # fmt: skip
     if h.chance(0.2):
-        table = table.rename(columns={h.of(list(table.columns)): h.of([*TEXTS[:20], "label", "x0", 7])})
+        table = table.rename(
+            columns={h.of(list(table.columns)): h.of([*TEXTS[:20], "label", "x0", 7])}
+        )
     if h.chance(0.1):
         table = table.iloc[: h.whole(0, 2)]
     return table
@@ -158,12 +198,32 @@ def _table(h: Hostile) -> pd.DataFrame:
 
 def comma_separated(h: Hostile, path: Path) -> Path:
     """A .csv: odd columns, quoting, encodings, ragged or endless lines, then perhaps damaged."""
-    text = _table(h).to_csv(index=h.chance(0.1), sep=h.of(",,,;\t"), quoting=h.of([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), errors="replace")
+    text = _table(h).to_csv(
+        index=h.chance(0.1),
+        sep=h.of(",,,;\t"),
+        quoting=h.of([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+        errors="replace",
+    )
     if h.chance(0.1):
-        text += h.of(["1,2\n", "1," * 5000 + "\n", '"open', "\0\0\0", "\r\n\r\n", "1" * 10**6, "nan,nan\n", ",\n" * 50])
+        text += h.of(
+            [
+                "1,2\n",
+                "1," * 5000 + "\n",
+                '"open',
+                "\0\0\0",
+                "\r\n\r\n",
+                "1" * 10**6,
+                "nan,nan\n",
+                ",\n" * 50,
+            ]
+        )
     if h.chance(0.02):
-        text = h.of([",".join(map(str, range(30_000))) + "\n", "x\n" * 200_000, "a,label\n" + "," * 10**6])
-    content = text.encode(h.of(["utf-8", "utf-8", "utf-8", "utf-16", "latin1", "utf-8-sig"]), "replace")
+        text = h.of(
+            [",".join(map(str, range(30_000))) + "\n", "x\n" * 200_000, "a,label\n" + "," * 10**6]
+        )
+    content = text.encode(
+        h.of(["utf-8", "utf-8", "utf-8", "utf-16", "latin1", "utf-8-sig"]), "replace"
+    )
     return _written(h, path, _perhaps_damaged(h, content, 0.25))
 
 
@@ -176,15 +236,23 @@ def parquet(h: Hostile, path: Path) -> Path:
         del ones, table
         return _written(h, path, path.read_bytes())
     try:
-        _table(h).to_parquet(path, compression=h.of(["snappy", "gzip", "zstd", None]), index=h.of([None, True, False]))
-    except Exception:  # noqa: BLE001 - columns that parquet has no type for
+        _table(h).to_parquet(
+            path,
+            compression=h.of(["snappy", "gzip", "zstd", None]),
+            index=h.of([None, True, False]),
+        )
+    except Exception:
         pd.DataFrame({"x": [1.0, 2.0], "label": [0, 1]}).to_parquet(path)
     return _written(h, path, _perhaps_damaged(h, path.read_bytes()))
 
 
 def stored_plan(h: Hostile, plan: dict[str, Any], path: Path) -> Path:
     """A plan.json in which values, keys or bytes are changed."""
-    text = json.dumps(bent(h, plan)) if h.chance(0.8) else h.of(["[" * 10**5, "", "null", '{"a":' * 5000, "1e999", '"\\ud800"'])
+    text = (
+        json.dumps(bent(h, plan))
+        if h.chance(0.8)
+        else h.of(["[" * 10**5, "", "null", '{"a":' * 5000, "1e999", '"\\ud800"'])
+    )
     return _written(h, path, _perhaps_damaged(h, text.encode(), 0.2))
 
 
@@ -199,7 +267,11 @@ def bent(h: Hostile, value: Any, p: float = 0.02) -> Any:
     if h.chance(p):
         return h.of(JSON_VALUES)
     if isinstance(value, dict):
-        return {(h.of(TEXTS) if h.chance(p / 4) else k): bent(h, v, p) for k, v in value.items() if not h.chance(p / 2)}
+        return {
+            (h.of(TEXTS) if h.chance(p / 4) else k): bent(h, v, p)
+            for k, v in value.items()
+            if not h.chance(p / 2)
+        }
     if isinstance(value, list):
         return [bent(h, v, p) for v in value] * (2 if h.chance(p) else 1)
     return value
