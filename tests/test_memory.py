@@ -150,3 +150,22 @@ def test_what_cannot_fit_is_refused_with_its_need():
     train_bank(X, y, targets, students[:1], memory=enough, epochs=1)
     with pytest.raises(MemoryLimitError, match="a student of width 512 needs"):
         train_bank(X, y, targets, students, memory=enough)
+
+
+def test_rows_of_a_mapped_file_are_trained_on_where_they_lie(tmp_path):
+    """40 MB that are never copied: the peak is what is said, a small part of the file."""
+    X, _, _ = task(N=40_000, D=256)
+    y = (X[:, 0] > 0).astype(np.int64)
+    targets = {"hard": np.eye(2)[y]}
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    need, peak = need_and_peak(mapped, y, targets, [Student(8)], epochs=1, batch_size=256)
+    assert peak <= need < X.nbytes / 4
+    one, other = (
+        train_bank(rows, y, targets, [Student(8)], epochs=1, batch_size=256) for rows in (mapped, X)
+    )
+    np.testing.assert_array_equal(one.networks[0].W, other.networks[0].W)
+    tracemalloc.start()
+    one.evaluate(mapped, y)
+    assert tracemalloc.get_traced_memory()[1] < X.nbytes / 4
+    tracemalloc.stop()
