@@ -16,7 +16,7 @@ from typing import Any
 from softwidth.experiments import Experiment
 from softwidth.store import spec_id
 
-RATE = 2e10  # multiply-adds that count as a second: of one core, see docs/scale.md
+RATE = 1e10  # multiply-adds that count as a second of one core: students of digits, measured
 MOST_TRIALS = 2000  # of one bank, however cheap: it is lost when its worker is
 
 
