@@ -34,7 +34,7 @@ bench: setup  ## our bank beside what a user would pick instead; brings torch an
 audit:  ## known vulnerabilities of the pinned dependencies, from an environment of its own
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit
-	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	.venv-audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 constraints:  ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable --disable-pip-version-check > constraints.txt
