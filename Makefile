@@ -15,8 +15,8 @@ setup: .venv/ready  ## the environment, from constraints.txt
 	touch $@
 
 demo: setup  ## two plans on embedded digits: one where soft labels pay, one where they do not
-	$(BIN)/softwidth plan digits --positive 1,3,5,7,9 --noise 0.6 --student-rows 200 --out out/pays
-	$(BIN)/softwidth plan digits --positive 1,3,5,7,9 --noise 0.4 --regime in-sample --out out/memorised
+	$(BIN)/softwidth plan digits --positive 1,3,5,7,9 --noise 0.6 --student-rows 200 --rounds 2 --out out/pays
+	$(BIN)/softwidth plan digits --positive 1,3,5,7,9 --noise 0.4 --regime in-sample --rounds 2 --out out/memorised
 
 test: setup lint  ## lint, types, doctests and tests
 	$(BIN)/python -m pytest

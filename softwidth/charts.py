@@ -14,7 +14,7 @@ import altair as alt
 
 from softwidth._checks import ArgumentError
 from softwidth._output import write_whole
-from softwidth.page_text import NAMES, describe_curves, kinds
+from softwidth.page_text import LOSSES, NAMES, describe_curves, drawn, kinds
 from softwidth.plan_form import complete
 
 Plan = Mapping[str, Any]
@@ -29,20 +29,21 @@ DASHES = {"soft": [1, 0], "hard": [7, 3], "argmax": [2, 3], "teacher": [9, 3, 2,
 HEIGHT = 300
 APART = 2**0.07  # between the marks of two kinds at one width, as a factor: they stand side by side
 FORMATS = (".svg", ".png")
+NUMBERS = {"error": (".2%", "~%"), "kl": (".4f", "~g")}  # in tooltips and at ticks
 
 
 def validation_curve(plan: Plan) -> alt.LayerChart:
-    """Validation error against width with intervals, the target, and the least widths ringed."""
+    """Validation loss against width with intervals, the target, and the least widths ringed."""
     plan = complete(plan)
     points = _points(plan, "validation")
     layers = [*_width_curve(plan, points, "validation"), *_rings(plan, points)]
-    if plan["target_error"] is not None:
-        layers[:0] = _target(plan["target_error"])
+    if plan["target"] is not None:
+        layers[:0] = _target(plan["target"])
     return _framed(alt.layer(*layers), describe_curves(plan, "validation"))
 
 
 def test_curve(plan: Plan) -> alt.LayerChart:
-    """Test error against width with intervals."""
+    """Test loss against width with intervals."""
     plan = complete(plan)
     layers = _width_curve(plan, _points(plan, "test"), "test")
     # The right margin is as wide as the word "target" above, so that equal widths stand in line.
@@ -141,18 +142,18 @@ def save_figure(chart: alt.TopLevelMixin, path: str | Path, *, width: int = 640)
 
 def _points(plan: Plan, rows: str) -> list[dict[str, Any]]:
     """Curve rows with what is drawn: error, interval, and a place beside the other kinds'."""
-    shown = kinds(plan["curve"])
+    shown, (_, key, interval) = kinds(plan["curve"]), drawn(plan, rows)
     middle = (len(shown) - 1) / 2
     return [
         {
             **{key: row[key] for key in ("labels", "width", "step_size")},
             "name": NAMES[row["labels"]],
             "place": row["width"] * APART ** (shown.index(row["labels"]) - middle),
-            "error": row[f"{rows}_error"],
-            **dict(zip(("low", "high"), row[f"{rows}_interval"] or (None, None), strict=True)),
+            "error": row[key],
+            **dict(zip(("low", "high"), row[interval] or (None, None), strict=True)),
         }
         for row in plan["curve"]
-        if row[f"{rows}_error"] is not None
+        if row[key] is not None
     ]
 
 
@@ -160,16 +161,18 @@ def _width_curve(plan: Plan, points: Rows, rows: str) -> list[alt.Chart]:
     """Bars of intervals, lines, points; a click on a kind in the legend dims the others."""
     shown = kinds(plan["curve"])
     pick = alt.selection_point(fields=["labels"], bind="legend", name=f"{rows}_kind")
+    metric, _, _ = drawn(plan, rows)
+    title, digits, ticks = f"{rows} {LOSSES[metric]}", *NUMBERS[metric]
     tips = [
         _tip("name", "labels"),
         _tip("width", "width"),
-        _tip("error", f"{rows} error", ".2%"),
-        _tip("low", f"from ({plan['level']:.0%} interval)", ".2%"),
-        _tip("high", "to", ".2%"),
+        _tip("error", title, digits),
+        _tip("low", f"from ({plan['level']:.0%} interval)", digits),
+        _tip("high", "to", digits),
         _tip("step_size", "step size"),
     ]
     scale = alt.Scale(zero=False)
-    y = alt.Y("error:Q", title=f"{rows} error", axis=alt.Axis(format="~%"), scale=scale)
+    y = alt.Y("error:Q", title=title, axis=alt.Axis(format=ticks), scale=scale)
     encoded: dict[str, Any] = {
         "x": _width_axis(plan),
         "color": _colour(shown),

@@ -102,19 +102,41 @@ def plan(
     ] = None,
     noise: Noise = 0.0,
     flip: Flip = 0.0,
+    metric: Annotated[
+        str,
+        typer.Option(
+            help="error, or kl: divergence of held-out soft labels from predictions, in nats."
+        ),
+    ] = "error",
+    reference: Annotated[
+        str, typer.Option(help="Whose best is to be reached: students, or teacher if it is better.")
+    ] = "students",
     tolerance: Annotated[
-        float, typer.Option(help="How far above the best error is still good enough.")
+        float, typer.Option(help="How far above the best is still good enough.")
     ] = 0.01,
-    widths: Annotated[str, typer.Option(help="A range that doubles, or a list.")] = "2:128",
-    seeds: Annotated[int, typer.Option(help="Students per width and label kind.")] = 5,
+    widths: Annotated[
+        str, typer.Option(help="A range to begin with, or a list: these widths and no others.")
+    ] = "2:128",
+    seeds: Annotated[
+        int, typer.Option(help="Students per width and label kind to begin with.")
+    ] = 5,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds of search after the first, at most.")
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the data; by default as many as it needs.")
     ] = None,
-    budget: Annotated[float, typer.Option(help="Seconds that the plan may take.")] = 300.0,
+    budget: Annotated[
+        float, typer.Option(help="Seconds for the plan; fewer where all is decided before.")
+    ] = 60.0,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option(help="Directory for report.html and plan.json.")] = Path(
-        "softwidth-plan"
-    ),
+    spec: Annotated[
+        Path | None,
+        typer.Option(help="A plan.toml or .json: remakes that plan; settings above are ignored."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Directory for report.html, plan.json and plan.toml.")
+    ] = Path("softwidth-plan"),
     json_: Json = False,
 ) -> None:
     """Least width with soft and with hard labels, and which labels to use."""
@@ -123,27 +145,31 @@ def plan(
     from softwidth.report import write_page
 
     directory = check_directory("out", out)
-    found = make_plan(
-        source,
-        positive=_items(positive),
-        pair=_items(pair),
-        target=target,
-        soft_columns=_items(soft_columns),
-        soft_key=soft_key,
-        teacher=teacher,
-        regime=regime,
-        student_rows=student_rows,
-        noise=noise,
-        flip=flip,
-        tolerance=tolerance,
-        widths=widths,
-        seeds=seeds,
-        epochs=epochs,
-        budget=budget,
-        seed=seed,
-    )
+    settings: dict[str, Any] = {
+        "positive": _items(positive),
+        "pair": _items(pair),
+        "target": target,
+        "soft_columns": _items(soft_columns),
+        "soft_key": soft_key,
+        "teacher": teacher,
+        "regime": regime,
+        "student_rows": student_rows,
+        "noise": noise,
+        "flip": flip,
+        "metric": metric,
+        "reference": reference,
+        "tolerance": tolerance,
+        "widths": widths,
+        "seeds": seeds,
+        "rounds": rounds,
+        "epochs": epochs,
+        "budget": budget,
+        "seed": seed,
+    }
+    found = make_plan(source, **settings) if spec is None else make_plan(spec=spec)
     result = {"command": _command(), **found.as_dict()}
     write_whole("out", directory / "plan.json", json.dumps(result, indent=1, allow_nan=False))
+    write_whole("out", directory / "plan.toml", found.spec_text())
     page = write_page(result, directory / "report.html")
     if json_:
         _print_json(result)

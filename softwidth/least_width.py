@@ -1,25 +1,25 @@
-"""Least widths and their ratio from students' mistakes, with intervals over seeds and held-out rows.
+"""Least widths and their ratio from students' losses, with intervals over seeds and held-out rows.
 
-One statistic, twice: on the rows as they are (the estimate) and on `DRAWS` nested bootstrap draws
-(the interval). A draw takes seeds and rows with replacement, the same ones for every label kind and
-width: students that share a seed started from the same weights and answer for the same rows, so
-differences between label kinds are paired.
+One statistic, twice: on the rows as they are (the estimate) and on the nested bootstrap draws of
+`resampling` (the interval). All that is assumed of a curve is that it does not rise with the width:
+where widths between two tried ones are of interest, a draw says that the least width lies above the
+wider one that fails and is at most the narrower one that meets the target, and no more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from softwidth._checks import ArgumentError, check_number
 from softwidth._types import Array
+from softwidth.resampling import LEVEL, middle, monotone, nested_draws, seed_draws
 
-DRAWS = 2000
-LEVEL = 0.95
-DRAW_BYTES = 2**26  # of the row counts of one block of draws
+STEP = 2  # symmetric initialisation pairs the neurons: every second width exists
+BEYOND = np.inf
 
 
 @dataclass(frozen=True)
@@ -58,62 +58,98 @@ class Saving:
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """What `decide` found; all errors are shares of mistakes on the rows given.
+    """What `decide` found; losses are means over the rows given.
 
     Attributes
     ----------
     widths : tuple of int
     errors : dict of str to ndarray, shape (widths,)
-        Mean over seeds and rows, per label kind.
+        Mean loss over seeds and rows, per label kind.
     intervals : dict of str to ndarray, shape (widths, 2)
     target : float
-        The least error of a monotone curve of the kinds that set the target, plus the tolerance.
+        The least loss of a monotone curve of the kinds that set the target, plus the tolerance.
+    best : float
+        The same without the tolerance.
     least : dict of str to LeastWidth
+    places : dict of str to ndarray of int, shape (1 + draws,)
+        Per kind the position of the least width among `widths`, ``len(widths)`` beyond; the
+        estimate first, then the draws.
+    gaps : dict of str to ndarray, shape (widths,)
+        Monotone curve minus the target.
+    seed_shares : dict of str to ndarray, shape (widths,)
+        The part of the variance of a gap that is the seeds': what more seeds could take away.
+    between : bool
+        Whether least widths may lie between two tried ones.
     """
 
     widths: tuple[int, ...]
     errors: dict[str, Array]
     intervals: dict[str, Array]
     target: float
+    best: float
     least: dict[str, LeastWidth]
-    _numbers: dict[str, Array]  # per kind: position of the least width, estimate first, then draws
+    places: dict[str, np.ndarray[Any, Any]]
+    gaps: dict[str, Array]
+    seed_shares: dict[str, Array]
+    between: bool
 
     def saving(self, of: str, over: str) -> Saving:
         """Least width of the label kind `of` divided by that of `over`.
 
         Where neither meets the target in a draw the ratio is 1: nothing tells them apart.
         """
-        top = len(self.widths) - 1
-        wide, narrow = (
-            np.array(self.widths)[np.minimum(self._numbers[kind], top)] for kind in (of, over)
+        top = len(self.widths)
+        wide, narrow = self.places[of], self.places[over]
+        ratio = self._ends(wide[:1])[1] / self._ends(narrow[:1])[1]
+        (wide_low, wide_high), (low, high) = self._ends(wide[1:]), self._ends(narrow[1:])
+        neither = (wide[1:] == top) & (narrow[1:] == top)
+        lowest = middle(np.where(neither, 1.0, wide_low / high))[0]
+        highest = middle(np.where(neither, 1.0, wide_high / low))[1]
+        estimate = float(ratio[0])
+        return Saving(
+            estimate,
+            (min(float(lowest), estimate), max(float(highest), estimate)),
+            bool(wide[0] == top > narrow[0]),
         )
-        ratio = wide / narrow
-        low, high = _interval(ratio[1:])
-        beyond, reached = self._numbers[of][0] > top, self._numbers[over][0] <= top
-        return Saving(float(ratio[0]), (float(low), float(high)), bool(beyond and reached))
+
+    def _ends(self, places: np.ndarray[Any, Any]) -> tuple[Array, Array]:
+        """Narrowest and widest least width that these places allow; beyond, the widest tried."""
+        narrowest, widest = _brackets(self.widths, self.between)
+        return (
+            np.minimum(narrowest, self.widths[-1])[places],
+            np.minimum(widest, self.widths[-1])[places],
+        )
 
 
 def decide(
-    mistakes: Mapping[str, Array],
+    losses: Mapping[str, Any],
     widths: Sequence[int],
     *,
     tolerance: float,
     target_kinds: Sequence[str] = ("hard", "soft"),
+    others: Array | None = None,
+    between: bool = False,
     seed: int = 0,
 ) -> Decision:
-    """Least width per label kind whose error is within `tolerance` of the best.
+    """Least width per label kind whose mean loss is within `tolerance` of the best.
 
     Parameters
     ----------
-    mistakes : mapping of str to ndarray, shape (widths, seeds, N)
-        Per label kind: who is wrong where, or the share of a row's draws on which (`by_row`). All
-        kinds share widths, seeds and rows.
+    losses : mapping of str to sequence of ndarray, each of shape (seeds, N)
+        Per label kind and width: who is wrong where, the share of a row's draws on which
+        (`by_row`), or another loss by row. All kinds have as many seeds at a width, and all the
+        same rows.
     widths : sequence of int
         Tried widths, rising.
     tolerance : float
-        How far above the best error still counts as good enough.
+        How far above the best loss still counts as good enough, in its unit.
     target_kinds : sequence of str
-        The kinds whose best error sets the target.
+        The kinds whose best loss sets the target.
+    others : ndarray, shape (others, N), optional
+        Losses by row of others whose mean may set the target too, such as a teacher's.
+    between : bool
+        Widths between the tried ones are of interest: intervals then reach to the next tried width
+        that is ruled out.
     seed : int
         Of the bootstrap.
 
@@ -137,104 +173,90 @@ def decide(
     2.0
     """
     check_number("tolerance", tolerance, low=0)
-    kinds = list(mistakes)
-    stacked = _stack(mistakes, widths)
-    errors = np.concatenate([_means(stacked)[None], _draws(stacked, seed)])  # (1 + DRAWS, K, W)
-    smooth = monotone(errors)
-    setters = [kinds.index(kind) for kind in target_kinds]
-    target = smooth[:, setters].min(axis=(1, 2)) + tolerance
+    kinds, cells = list(losses), _cells(losses, widths)
+    drawn = nested_draws(cells, widths, others=others, seed=seed)
+    seeds = [cell.shape[1] for cell in cells]
+    setters = [kinds.index(kind) for kind in target_kinds if kind in kinds]
+    gaps, target = _gaps(drawn.means, seeds, setters, drawn.others, tolerance)
+    # The same statistic with the rows as they are: what of its variance is the seeds'.
+    of_seeds, _ = _gaps(
+        seed_draws(cells, widths, seed=seed), seeds, setters, drawn.others[:1], tolerance
+    )
+    share = of_seeds[1:].var(axis=0) / np.maximum(gaps[1:].var(axis=0), 1e-18)
     # A mean of means is exact to 1e-12 only; a curve that touches the target has met it.
-    meets = smooth <= target[:, None, None] + 1e-12
-    number = np.where(meets.any(axis=2), meets.argmax(axis=2), len(widths))
-    numbers = {kind: number[:, k] for k, kind in enumerate(kinds)}
+    meets = gaps <= 1e-12
+    place = np.where(meets.any(axis=2), meets.argmax(axis=2), len(widths))
+    places = {kind: place[:, k] for k, kind in enumerate(kinds)}
     return Decision(
         widths=tuple(widths),
-        errors={kind: errors[0, k] for k, kind in enumerate(kinds)},
-        intervals={kind: _interval(errors[1:, k]).T for k, kind in enumerate(kinds)},
+        errors={kind: drawn.means[0, k] for k, kind in enumerate(kinds)},
+        intervals={kind: middle(drawn.means[1:, k]).T for k, kind in enumerate(kinds)},
         target=float(target[0]),
-        least={kind: _least(of_kind, widths) for kind, of_kind in numbers.items()},
-        _numbers=numbers,
+        best=float(target[0]) - tolerance,
+        least={kind: _least(of_kind, widths, between) for kind, of_kind in places.items()},
+        places=places,
+        gaps={kind: gaps[0, k] for k, kind in enumerate(kinds)},
+        seed_shares={kind: share[k] for k, kind in enumerate(kinds)},
+        between=between,
     )
 
 
-def by_row(mistakes: Array, draws: int) -> Array:
-    """Share of mistakes of every row (..., N / draws) from mistakes (..., N) in runs of `draws`.
+def by_row(losses: Array, draws: int) -> Array:
+    """Mean loss of every row (..., N / draws) from losses (..., N) in runs of `draws`.
 
     >>> by_row(np.array([True, False, True, True]), 2).tolist()
     [0.5, 1.0]
     """
-    return mistakes.reshape(*mistakes.shape[:-1], -1, draws).mean(axis=-1)
+    return losses.reshape(*losses.shape[:-1], -1, draws).mean(axis=-1)
 
 
-def error_intervals(mistakes: Array, *, seed: int = 0) -> Array:
-    """95 % intervals (K, W, 2) over seeds and rows of errors, from mistakes (K, W, S, N)."""
-    return np.moveaxis(_interval(_draws(np.asarray(mistakes, np.float32), seed)), 0, -1)
+def loss_intervals(cells: Sequence[Array], widths: Sequence[int], *, seed: int = 0) -> Array:
+    """95 % intervals (K, W, 2) over seeds and rows of means of `cells`, each (K, seeds, N)."""
+    return np.moveaxis(middle(nested_draws(cells, widths, seed=seed).means[1:]), 0, -1)
 
 
-def monotone(errors: Array) -> Array:
-    """The nearest curves (..., W) that never rise with the width (isotonic regression).
-
-    >>> monotone(np.array([0.3, 0.1, 0.2])).round(2).tolist()
-    [0.3, 0.15, 0.15]
-    """
-    flat = errors.reshape(-1, errors.shape[-1])
-    rising = np.flatnonzero((np.diff(flat, axis=1) > 0).any(axis=1))
-    smooth = flat.copy()
-    for row in rising:
-        smooth[row] = isotonic_regression(flat[row], increasing=False).x
-    return smooth.reshape(errors.shape)
+def _gaps(
+    means: Array, seeds: Sequence[int], setters: Sequence[int], others: Array, tolerance: float
+) -> tuple[Array, Array]:
+    """Monotone curves minus their targets (draws, K, W), and the targets (draws,)."""
+    smooth = monotone(means, np.array(seeds, float))
+    best = smooth[:, setters, -1].min(axis=1)
+    if others.shape[1]:
+        best = np.minimum(best, others.min(axis=1))
+    target = best + tolerance
+    return smooth - target[:, None, None], target
 
 
-def _stack(mistakes: Mapping[str, Array], widths: Sequence[int]) -> Array:
-    shapes = {array.shape for array in mistakes.values()}
-    if len(shapes) != 1 or next(iter(shapes))[0] != len(widths) or 0 in next(iter(shapes)):
-        raise ArgumentError(
-            "mistakes", shapes, f"must have one shape ({len(widths)} widths, seeds, rows) per kind."
-        )
+def _cells(losses: Mapping[str, Any], widths: Sequence[int]) -> list[Array]:
+    """Losses by width, each (kinds, seeds, N)."""
     if (np.diff(widths) <= 0).any():
         raise ArgumentError("widths", list(widths), "must rise.")
-    return np.stack([np.asarray(array, np.float32) for array in mistakes.values()])
+    shapes = [[np.shape(array) for array in of_kind] for of_kind in losses.values()]
+    rows = {shape[-1] for of_kind in shapes for shape in of_kind}
+    if any(of_kind != shapes[0] for of_kind in shapes) or len(shapes[0]) != len(widths) or len(rows) != 1 or any(0 in shape for shape in shapes[0]):  # fmt: skip
+        wish = f"must have shapes (seeds, rows), alike for every kind, for each of {len(widths)} widths."
+        raise ArgumentError("losses", shapes, wish)
+    by_width = zip(*losses.values(), strict=True)
+    return [np.stack([np.asarray(array, np.float32) for array in cell]) for cell in by_width]
 
 
-def _means(stacked: Array) -> Array:
-    return stacked.mean(axis=(-2, -1), dtype=np.float64)
+def _brackets(widths: Sequence[int], between: bool) -> tuple[Array, Array]:
+    """Narrowest and widest least width for every place (W + 1,); the last place is beyond all."""
+    tried = np.array([*widths, BEYOND])
+    if not between:
+        return tried, tried
+    narrowest = np.array([STEP, *(width + STEP for width in widths)], float)
+    narrowest[-1] = BEYOND
+    return np.minimum(narrowest, tried), tried
 
 
-def _draws(stacked: Array, seed: int) -> Array:
-    """Mean errors (DRAWS, K, W) of nested bootstrap draws from mistakes (K, W, S, N)."""
-    K, W, S, N = stacked.shape
-    rng = np.random.default_rng(seed)
-    by_row = np.ascontiguousarray(stacked.reshape(-1, N).T)
-    means = np.empty((DRAWS, K, W))
-    block = max(1, DRAW_BYTES // (8 * N))
-    for start in range(0, DRAWS, block):
-        draws = slice(start, min(start + block, DRAWS))
-        size = draws.stop - start
-        rows = _resampled(rng, size, N).astype(np.float32)
-        seeds = _resampled(rng, size, S)
-        means[draws] = np.einsum("bkws,bs->bkw", (rows @ by_row).reshape(size, K, W, S), seeds)
-    return means
-
-
-def _resampled(rng: np.random.Generator, draws: int, n: int) -> Array:
-    """Weights (draws, n) of n things drawn with replacement, each row summing to 1."""
-    drawn = rng.integers(n, size=(draws, n)) + n * np.arange(draws)[:, None]
-    return np.bincount(drawn.ravel(), minlength=draws * n).reshape(draws, n) / n
-
-
-def _interval(draws: Array) -> Array:
-    """The middle 95 % along the first axis: lower ends, then upper ends."""
+def _least(places: Array, widths: Sequence[int], between: bool) -> LeastWidth:
+    """From places of least widths (estimate first) to widths; past the end is None."""
     tail = (1 - LEVEL) / 2
-    return np.quantile(draws, [tail, 1 - tail], axis=0)
-
-
-def _least(numbers: Array, widths: Sequence[int]) -> LeastWidth:
-    """From positions of least widths (estimate first) to widths; past the end is None."""
-    tail = (1 - LEVEL) / 2
-    # Whole positions, never between two tried widths.
-    low = np.quantile(numbers[1:], tail, method="lower")
-    high = np.quantile(numbers[1:], 1 - tail, method="higher")
-    width, lowest, highest = (
-        widths[int(number)] if number < len(widths) else None for number in (numbers[0], low, high)
-    )
+    narrowest, widest = _brackets(widths, between)
+    # Whole places, never between two tried widths; the estimate always lies within.
+    low = min(np.quantile(places[1:], tail, method="lower"), places[0])
+    high = max(np.quantile(places[1:], 1 - tail, method="higher"), places[0])
+    found = (widest[int(places[0])], narrowest[int(low)], widest[int(high)])
+    width, lowest, highest = (None if np.isinf(end) else int(end) for end in found)
     return LeastWidth(width, (lowest, highest))

@@ -45,6 +45,35 @@ def percent(value: float | None, digits: int = 2) -> str:
     return MISSING if value is None else f"{100 * value:.{digits}f} %"
 
 
+def loss(value: float | None, metric: str) -> str:
+    """A loss of a metric with its unit.
+
+    >>> loss(0.12345, "error"), loss(0.12345, "kl")
+    ('12.35 %', '0.1235 nats')
+    """
+    if value is None or metric == "error":
+        return percent(value)
+    return f"{number(value)} nats"
+
+
+def _short_loss(value: float, metric: str) -> str:
+    return percent(value, 1) if metric == "error" else loss(value, metric)
+
+
+def drawn(plan: Plan, rows: str) -> tuple[str, str, str]:
+    """What a curve draws: the name of its metric, and the keys of value and interval.
+
+    Test rows may lack the soft labels that validation rows have: their mistakes are drawn then.
+    """
+    key = f"{rows}_kl"
+    if plan["metric"] == "kl" and any(row[key] is not None for row in plan["curve"]):
+        return "kl", key, f"{key}_interval"
+    return "error", f"{rows}_error", f"{rows}_interval"
+
+
+LOSSES = {"error": "error", "kl": "divergence from soft labels (KL)"}
+
+
 def hundredths(value: float | None) -> str:
     """A share in percent without its sign, for columns of them."""
     return MISSING if value is None else f"{100 * value:.2f}"
@@ -116,23 +145,24 @@ def how_sure(plan: Plan) -> str:
         return f"{redrawn}. That is less throughout: soft labels cost width here."
     return (
         f"{redrawn}. That includes 1, no difference: these rows and seeds cannot tell the two apart. "
-        "More held-out rows or more seeds (--seeds) would narrow it."
+        "More held-out rows or a longer search (--budget) would narrow it."
     )
 
 
 def describe_curves(plan: Plan, rows: str) -> str:
     """Alternative text of a width curve: both ends of every kind's curve, and the target."""
-    said = [f"{rows.capitalize()} error against width, {plan['level']:.0%} intervals."]
+    metric, key, _ = drawn(plan, rows)
+    said = [f"{rows.capitalize()} {LOSSES[metric]} against width, {plan['level']:.0%} intervals."]
     for kind in kinds(plan["curve"]):
         points = sorted(
-            (row["width"], row[f"{rows}_error"])
+            (row["width"], row[key])
             for row in plan["curve"]
-            if row["labels"] == kind and row[f"{rows}_error"] is not None
+            if row["labels"] == kind and row[key] is not None
         )
-        ends = [f"{percent(error, 1)} at width {width}" for width, error in points]
+        ends = [f"{_short_loss(value, metric)} at width {width}" for width, value in points]
         said.append(f"{NAMES[kind]}: {' to '.join(dict.fromkeys(ends[:1] + ends[-1:]))}.")
-    if rows == "validation" and plan["target_error"] is not None:
-        said.append(f"Target: {percent(plan['target_error'], 1)}.")
+    if rows == "validation" and plan["target"] is not None:
+        said.append(f"Target: {_short_loss(plan['target'], plan['metric'])}.")
     return " ".join(said)
 
 
@@ -184,6 +214,68 @@ def health(plan: Plan) -> list[tuple[str, str, str]]:
         ),
     ]
     return [measure for measure in measures if measure[1] != MISSING]
+
+
+CONFIDENCE = (
+    ("log_loss", "log loss, nats", "Mean surprise at the label. Smaller is better."),
+    ("brier", "Brier score", "Mean squared distance from the label. Smaller is better."),
+    ("ece", "calibration error (ECE)", "How far confidence and accuracy lie apart. At 0, of all rows said to be 80 % sure, 80 % are right."),
+    ("test_kl", "KL from soft labels, nats", "How far the predictions are from held-out soft labels; 0 repeats them."),
+    ("manhattan", "Manhattan distance from soft labels", "Sum of the differences over the classes, 0 to 2."),
+    ("entropy_correlation", "entropy correlation", "At 1 the student is unsure of the same rows as the soft labels are."),
+)  # fmt: skip
+
+
+def confidence(plan: Plan) -> tuple[list[str], list[tuple[str, list[str], str]]]:
+    """Calibration on test rows: the students shown, and per measure their values and its meaning."""
+    shown = [(kind, _shown(plan, kind)) for kind in ("soft", "hard")]
+    rows = [(kind, row) for kind, row in shown if row is not None]
+    measures = [
+        (name, [number(row[key], 3) for _, row in rows], meaning)
+        for key, name, meaning in CONFIDENCE
+        if any(row[key] is not None for _, row in rows)
+    ]
+    return [f"{kind}, width {row['width']}" for kind, row in rows], measures
+
+
+def _shown(plan: Plan, kind: str) -> Mapping[str, Any] | None:
+    """The curve row at the least width of a label kind, or at the widest tried."""
+    rows = {row["width"]: row for row in plan["curve"] if row["labels"] == kind}
+    least = (plan[kind] or {}).get("width")
+    return rows.get(least, rows[max(rows)]) if rows else None
+
+
+def saved(plan: Plan) -> str:
+    """Parameters and multiply-adds that soft labels save.
+
+    >>> saved({"saving": {"saved": {"parameters": 650, "operations": -3}, "at_least": True}})
+    'At the least widths that is at least 650 parameters less and 3 multiply-adds a prediction more.'
+    """
+    found = plan["saving"]["saved"] or {}
+    if None in (found.get("parameters"), found.get("operations")):
+        return ""
+    parts = [
+        f"{number(abs(found[key]))} {what} {'less' if found[key] >= 0 else 'more'}"
+        for key, what in (
+            ("parameters", "parameters"),
+            ("operations", "multiply-adds a prediction"),
+        )
+    ]
+    bound = "at least " if plan["saving"]["at_least"] else ""
+    return f"At the least widths that is {bound}{' and '.join(parts)}."
+
+
+def rounds(plan: Plan) -> list[tuple[str, list[str]]]:
+    """Rows of the table of rounds: number, and what was done, spent and known after each."""
+    widest, table = max(row["width"] for row in plan["curve"]), []
+    for place, entry in enumerate(plan["search"]["rounds"], 1):
+        seeds = ", ".join(f"{width}: {number(n)}" for width, n in entry["seeds"].items())
+        spans = [width_span(entry["intervals"].get(kind), widest) for kind in ("soft", "hard")]
+        saving = ratio_span(entry["saving"], None)
+        students, seconds = number(entry["students"]), number(entry["seconds"], 2)
+        why = "; ".join(entry["why"])
+        table.append((str(place), [why, seeds, students, seconds, *spans, saving]))
+    return table
 
 
 def margin_words(margin: Mapping[str, Any]) -> str:

@@ -80,9 +80,30 @@ class _Ratio(_Part):
     at_least: bool = False
 
 
+class _Saved(_Part):
+    parameters: int | None = None
+    operations: int | None = None
+
+
 class _Saving(_Ratio):
     better_labels: _Ratio | None = None
     softness: _Ratio | None = None
+    saved: _Saved | None = None
+
+
+class _Round(_Part):
+    why: list[str] = []
+    new_widths: list[int] = []
+    seeds: dict[str, int | None] = {}
+    students: int | None = None
+    seconds: float | None = None
+    intervals: dict[str, Interval | None] = {}
+    saving: _Ratio = _Ratio()
+
+
+class _Search(_Part):
+    said: str | None = None
+    rounds: list[_Round] = []
 
 
 class _CurveRow(_Part):
@@ -96,6 +117,12 @@ class _CurveRow(_Part):
     test_error: float | None = None
     test_sd: float | None = None
     test_interval: Interval | None = None
+    validation_kl: float | None = None
+    validation_kl_interval: Interval | None = None
+    test_kl: float | None = None
+    test_kl_interval: Interval | None = None
+    manhattan: float | None = None
+    entropy_correlation: float | None = None
     log_loss: float | None = None
     brier: float | None = None
     ece: float | None = None
@@ -107,6 +134,7 @@ class _Tried(_Part):
     width: int = Width
     step_size: float
     validation_error: float | None = None
+    validation_kl: float | None = None
     validation_log_loss: float | None = None
 
 
@@ -154,7 +182,10 @@ class _Plan(_Part):
     hard: _Least | None = None
     argmax: _Least | None = None
     saving: _Saving = _Saving()
+    metric: Literal["error", "kl"] = "error"
+    target: float | None = None
     target_error: float | None = None
+    search: _Search = _Search()
     tolerance: float | None = None
     level: float = 0.95
     margin: _Margin | None = None
@@ -184,7 +215,7 @@ def complete(plan: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         json.dumps(plan, allow_nan=False)
-        return _Plan.model_validate(plan).model_dump()
+        return _with_target(_Plan.model_validate(plan).model_dump())
     except ValidationError as error:
         raise DataFileError(f"this is not a stored plan: {_first(error)}.") from None
     except (
@@ -193,6 +224,12 @@ def complete(plan: Mapping[str, Any]) -> dict[str, Any]:
         RecursionError,
     ) as error:  # json's words for what JSON cannot hold
         raise DataFileError(f"this is not a stored plan: {error}.") from None
+
+
+def _with_target(plan: dict[str, Any]) -> dict[str, Any]:
+    """The target under one name, whatever the metric and the age of the plan."""
+    target = plan["target_error"] if plan["target"] is None else plan["target"]
+    return {**plan, "target": target}
 
 
 def _first(error: ValidationError) -> str:

@@ -36,6 +36,8 @@ class SoftLabels:
         ``"wide teacher"``, ``"kernel teacher"``, the class of a classifier, or ``"file"``.
     lesson : Lesson
     findings : list of Finding
+    held : tuple of two ndarray (N, K) or None
+        Soft labels of the validation and of the test rows.
     """
 
     dataset: Dataset
@@ -43,6 +45,7 @@ class SoftLabels:
     source: str
     lesson: Lesson
     findings: list[Finding]
+    held: tuple[Array | None, Array | None] = (None, None)
 
     @property
     def warnings(self) -> list[str]:
@@ -87,7 +90,7 @@ def soft_labels(dataset: Dataset, spec: PlanSpec, teacher: Any = None) -> SoftLa
         draws=dataset.draws,
     )
     rows = None if others is None or regime != "larger-data" else len(others[1])
-    return SoftLabels(students, rows, source, lesson, [])
+    return SoftLabels(students, rows, source, lesson, [], _held(lesson, dataset))
 
 
 def _split(dataset: Dataset, spec: PlanSpec) -> tuple[Dataset, tuple[Array, Any] | None]:
@@ -98,6 +101,13 @@ def _split(dataset: Dataset, spec: PlanSpec) -> tuple[Dataset, tuple[Array, Any]
         dataset.y_train, spec.student_rows, seed=spec.seed, name="student_rows"
     )
     return with_training_rows(dataset, own), (dataset.X_train[others], dataset.y_train[others])
+
+
+def _held(lesson: Lesson, dataset: Dataset) -> tuple[Array | None, Array | None]:
+    """The teacher's labels of the validation and of the test rows."""
+    if not lesson.teachers:
+        return None, None
+    return lesson.predict(dataset.X_val), lesson.predict(dataset.X_test)
 
 
 def _teacher_of(spec: PlanSpec, teacher: Any) -> tuple[Callable[[], Teacher], str]:
@@ -112,7 +122,11 @@ def _from_file(dataset: Dataset) -> SoftLabels:
     K, y, y_val = dataset.n_classes, dataset.y_train, dataset.y_val
     P = as_probabilities(dataset.soft_train, n_classes=K)
     findings = check_soft_labels(y, dataset.soft_train, n_classes=K)
-    held_out = None if dataset.soft_val is None else as_probabilities(dataset.soft_val, n_classes=K)
+    held_out, test = (
+        None if soft is None else as_probabilities(soft, n_classes=K)
+        for soft in (dataset.soft_val, dataset.soft_test)
+    )
     health = measure_health(P, y, held_out, y_val, repeats=dataset.draws)
     calibration = None if held_out is None else calibration_bins(held_out, y_val)
-    return SoftLabels(dataset, None, "file", Lesson(P, FROM_FILE, health, calibration), findings)
+    lesson = Lesson(P, FROM_FILE, health, calibration)
+    return SoftLabels(dataset, None, "file", lesson, findings, (held_out, test))

@@ -1,4 +1,4 @@
-"""A plan as plain numbers: test rows looked at once, then everything that is stored and drawn."""
+"""A plan as plain numbers: everything that is stored and drawn."""
 
 from __future__ import annotations
 
@@ -7,43 +7,27 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from softwidth import __version__
-from softwidth._types import Array, Dataset
+from softwidth._types import Array
 from softwidth.advice import Recommendation
-from softwidth.bank import measures, stacked_logits
-from softwidth.calibration import calibration_bins, expected_calibration_error
-from softwidth.least_width import LEVEL, Decision, Saving, by_row, error_intervals
-from softwidth.network import probabilities, size
-from softwidth.pace import Pace
+from softwidth.least_width import Decision, loss_intervals
+from softwidth.network import Size, size
 from softwidth.plan_labels import SoftLabels
 from softwidth.plan_spec import PlanSpec
 from softwidth.plan_theory import Theory
-from softwidth.trials import KINDS, Trial, predicted
-from softwidth.tuning import Combination, Tuned
+from softwidth.resampling import LEVEL
+from softwidth.rounds import Search
+from softwidth.spec_file import Script, SpecFile, spec_text
+from softwidth.trainer import Tuned
+from softwidth.trials import KINDS, Trial
 
 CURVE_POINTS = 60  # of a training curve that is stored
 LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn")
-
-
-@dataclass(frozen=True, eq=False)
-class Held:
-    """The chosen students on the test rows.
-
-    Attributes
-    ----------
-    rows : dict of (label kind, width) to dict of str to number
-        ``test_error``, ``test_sd`` over seeds, ``test_interval`` over seeds and rows, ``log_loss``,
-        ``brier``, ``ece``: means over seeds.
-    bins : dict of (label kind, width) to ndarray, shape (bins, 3)
-        Share, confidence and accuracy of all seeds' predictions together.
-    """
-
-    rows: dict[Combination, dict[str, Any]]
-    bins: dict[Combination, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,64 +38,58 @@ class Plan:
     ----------
     recommendation : Recommendation
     decision : Decision
-        Validation errors, target and least widths.
+        Validation losses, target and least widths.
     soft_labels : SoftLabels
-    tuned : Tuned
-        The students at their chosen step sizes.
-    held : Held
-        What they do on the test rows.
+    search : Search
+        The rounds, and the students in `search.trainer.tuned`.
     theory : Theory
         The margin of the students' rows, and what theorems say at it.
     warnings : list of str
+    seconds : float
+        That it took, this time.
     """
 
+    source: str | Path | None  # where the data are to be loaded from, if that can be said
     spec: PlanSpec
     recommendation: Recommendation
     decision: Decision
     soft_labels: SoftLabels
-    tuned: Tuned
-    held: Held
+    search: Search
     theory: Theory
     warnings: list[str]
-    pace: Pace
     seconds: float
+
+    @property
+    def tuned(self) -> Tuned:
+        """The students at their chosen step sizes, and those tried on the way."""
+        return self.search.trainer.tuned
+
+    def spec_text(self, ending: str = ".toml") -> str:
+        """The content of ``plan.toml``: what was asked, and the rounds that were run.
+
+        A plan of arrays names no source: give the same arrays beside it to `plan`.
+        """
+        setting = self.tuned.setting
+        rounds = [
+            {"why": list(entry.why), "banks": banks}
+            for entry, banks in zip(self.search.rounds, self.tuned.rounds, strict=True)
+        ]
+        source = "digits" if self.source is None else str(self.source)
+        settings = self.spec.model_dump(mode="json")
+        return spec_text(
+            SpecFile(source, settings, Script(setting, rounds, self.search.ended)), ending
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Everything in plain numbers and words: the content of ``plan.json``."""
         return record(self)
 
 
-def hold_against_test(tuned: Tuned, data: Dataset, widths: Sequence[int]) -> Held:
-    """Look at the test rows, once, with the students that validation rows have chosen."""
-    rows, bins, wrong = {}, {}, []
-    for combination in itertools.product(KINDS, widths):
-        trials = tuned.trials[combination]
-        logits = stacked_logits([trial.network for trial in trials], data.X_test)
-        wrong.append(predicted(logits) != data.y_test)
-        rows[combination], bins[combination] = _looked_at(logits, data)
-    stacked = np.reshape(wrong, (len(KINDS), len(widths), *wrong[0].shape))
-    intervals = error_intervals(by_row(stacked, data.draws)).reshape(-1, 2)
-    for row, mistakes, interval in zip(rows.values(), wrong, intervals, strict=True):
-        by_seed = mistakes.mean(axis=1)
-        row["test_sd"] = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-        row["test_interval"] = interval
-    return Held(rows, bins)
-
-
-def _looked_at(logits: Array, data: Dataset) -> tuple[dict[str, Any], Array]:
-    """Means over seeds of the measures, and the calibration bins of all seeds together."""
-    P = probabilities(logits)  # (S, N, K)
-    means = {name: float(v.mean()) for name, v in measures(logits, data.y_test).items()}
-    means["test_error"] = means.pop("error")
-    means["ece"] = float(np.mean([expected_calibration_error(p, data.y_test) for p in P]))
-    y = np.tile(data.y_test, len(P))
-    return means, calibration_bins(P.reshape(len(y), -1), y)
-
-
 def record(plan: Plan) -> dict[str, Any]:
     """The content of ``plan.json``."""
     decision, labels, spec = plan.decision, plan.soft_labels, plan.spec
     data = labels.dataset
+    by_error, curve = spec.metric == "error", _curve(plan)
     return _plain(
         {
             "softwidth": __version__,
@@ -136,24 +114,32 @@ def record(plan: Plan) -> dict[str, Any]:
             },
             "training": asdict(plan.tuned.setting),
             "recommendation": asdict(plan.recommendation),
-            **{kind: _least(plan, kind) for kind in KINDS},
+            **{kind: _least(plan, kind, curve) for kind in KINDS},
             "saving": {
-                **_saving(decision.saving("hard", "soft")),
-                "better_labels": _saving(decision.saving("hard", "argmax")),
-                "softness": _saving(decision.saving("argmax", "soft")),
+                **asdict(decision.saving("hard", "soft")),
+                "better_labels": asdict(decision.saving("hard", "argmax")),
+                "softness": asdict(decision.saving("argmax", "soft")),
+                "saved": _saved(plan),
             },
-            "target_error": decision.target,
+            "metric": spec.metric,
+            "target": decision.target,
+            "target_error": decision.target if by_error else None,
             "tolerance": spec.tolerance,
             "level": LEVEL,
             "margin": plan.theory.margin,
             "theory": plan.theory.theory,
-            "curve": [_curve_row(plan, kind, width) for kind in KINDS for width in spec.widths],
+            "curve": curve,
+            "search": {
+                "ended": plan.search.ended,
+                "said": plan.search.said,
+                "rounds": [_round(plan, number) for number in range(len(plan.search.rounds))],
+            },
             "step_sizes": _tried(plan.tuned),
             "training_curves": _training_curves(plan),
             "calibration": _calibration(plan),
             "warnings": plan.warnings,
             "seconds": plan.seconds,
-            "spent": plan.pace.spent,
+            "spent": plan.search.trainer.pace.spent,
             "versions": {
                 "python": platform.python_version(),
                 **{name: version(name) for name in LIBRARIES},
@@ -162,32 +148,89 @@ def record(plan: Plan) -> dict[str, Any]:
     )
 
 
-def _least(plan: Plan, kind: str) -> dict[str, Any]:
+def _least(plan: Plan, kind: str, curve: Sequence[dict[str, Any]]) -> dict[str, Any]:
     least = plan.decision.least[kind]
     found = {"width": least.width, "interval": least.interval, "reached": least.width is not None}
     if least.width is None:
         return found
-    row = _curve_row(plan, kind, least.width)
+    (row,) = (r for r in curve if (r["labels"], r["width"]) == (kind, least.width))
+    return {**found, **row, **asdict(_size(plan, least.width))}
+
+
+def _size(plan: Plan, width: int) -> Size:
     data = plan.soft_labels.dataset
-    return {**found, **row, **asdict(size(least.width, data.n_features, data.n_classes))}
+    return size(width, data.n_features, data.n_classes)
 
 
-def _saving(saving: Saving) -> dict[str, Any]:
-    return asdict(saving)
+def _saved(plan: Plan) -> dict[str, int] | None:
+    """What soft labels save at the least widths; of unreached ones, the widest tried stands in."""
+    hard, soft = (
+        asdict(_size(plan, plan.decision.least[kind].width or plan.decision.widths[-1]))
+        for kind in ("hard", "soft")
+    )
+    return {name: hard[name] - soft[name] for name in hard}
 
 
-def _curve_row(plan: Plan, kind: str, width: int) -> dict[str, Any]:
-    decision, trials = plan.decision, plan.tuned.trials[kind, width]
-    position = decision.widths.index(width)
+def _round(plan: Plan, number: int) -> dict[str, Any]:
     return {
+        **plan.search.rounds[number].as_dict(),
+        "banks": plan.tuned.rounds[number],
+    }
+
+
+def _curve(plan: Plan) -> list[dict[str, Any]]:
+    """A row for every label kind and width."""
+    intervals = {
+        (rows, metric): _intervals(plan.tuned, rows, metric)
+        for rows in ("validation", "test")
+        for metric in getattr(plan.tuned.trials(("hard", plan.tuned.widths[0]))[0], rows).losses
+    }
+    return [
+        _curve_row(plan, kind, width, {key: of[kind][place] for key, of in intervals.items()})
+        for kind in KINDS
+        for place, width in enumerate(plan.tuned.widths)
+    ]
+
+
+def _intervals(tuned: Tuned, rows: str, metric: str) -> dict[str, Array]:
+    """Intervals over seeds and rows, per label kind (widths, 2)."""
+    cells = [
+        np.array(
+            [
+                [getattr(trial, rows).losses[metric] for trial in tuned.trials((kind, width))]
+                for kind in KINDS
+            ]
+        )
+        for width in tuned.widths
+    ]
+    return dict(zip(KINDS, loss_intervals(cells, tuned.widths), strict=True))
+
+
+def _curve_row(
+    plan: Plan, kind: str, width: int, intervals: dict[tuple[str, str], Array]
+) -> dict[str, Any]:
+    trials = plan.tuned.trials((kind, width))
+    by_seed = np.array([trial.test.means["error"] for trial in trials])
+    means = {
+        name: np.mean([trial.test.means[name] for trial in trials])
+        for name in trials[0].test.means
+        if name not in ("error", "kl")
+    }
+    row = {
         "labels": kind,
         "width": width,
         "step_size": plan.tuned.step_size((kind, width)),
         "seeds": len(trials),
         "diverged": sum(trial.diverged for trial in trials),
-        "validation_error": decision.errors[kind][position],
-        "validation_interval": decision.intervals[kind][position],
-        **plan.held.rows[kind, width],
+    }
+    for (rows, metric), interval in intervals.items():
+        losses = [getattr(trial, rows).losses[metric] for trial in trials]
+        row[f"{rows}_{metric}"] = np.mean(losses)
+        row[f"{rows}_interval" if metric == "error" else f"{rows}_kl_interval"] = interval
+    return {
+        **row,
+        "test_sd": by_seed.std(ddof=1) if len(trials) > 1 else None,
+        **means,
         "train_kl": np.mean([trial.curve["kl"][-1] for trial in trials]),
         "train_error": np.mean([trial.curve["error"][-1] for trial in trials]),
     }
@@ -199,11 +242,11 @@ def _tried(tuned: Tuned) -> list[dict[str, Any]]:
             "labels": kind,
             "width": width,
             "step_size": step_size,
-            "validation_error": error,
-            "validation_log_loss": loss,
+            f"validation_{tuned.metric}": loss,
+            "validation_log_loss": log_loss,
         }
-        for (kind, width), scores in tuned.scores.items()
-        for step_size, (error, loss) in sorted(scores.items())
+        for kind, width in itertools.product(KINDS, tuned.widths)
+        for step_size, (loss, log_loss) in sorted(tuned.scores((kind, width)).items())
     ]
 
 
@@ -216,7 +259,7 @@ def _training_curves(plan: Plan) -> list[dict[str, Any]]:
     rows = []
     for kind in KINDS:
         width = _shown_width(plan, kind)
-        curves = _mean_curves(plan.tuned.trials[kind, width])
+        curves = _mean_curves(plan.tuned.trials((kind, width)))
         epochs = len(curves["kl"])
         for epoch in np.unique(np.linspace(0, epochs - 1, CURVE_POINTS).astype(int)):
             values = {name: curve[epoch] for name, curve in curves.items()}
@@ -235,13 +278,22 @@ def _calibration(plan: Plan) -> list[dict[str, Any]]:
     teacher = plan.soft_labels.lesson.calibration
     bins = {} if teacher is None else {"teacher": teacher}
     for kind in ("hard", "soft"):
-        bins[kind] = plan.held.bins[kind, _shown_width(plan, kind)]
+        trials = plan.tuned.trials((kind, _shown_width(plan, kind)))
+        bins[kind] = _pooled(np.array([trial.test.bins for trial in trials]))
     return [
         {"who": who, "confidence": confidence, "accuracy": hits, "share": share}
         for who, rows in bins.items()
         for share, confidence, hits in rows
         if share > 0
     ]
+
+
+def _pooled(bins: Array) -> Array:
+    """One set of calibration bins (B, 3) from those of several students (S, B, 3) on equal rows."""
+    share = bins[:, :, 0]
+    weights = share / np.maximum(share.sum(axis=0), 1e-12)
+    means = np.einsum("sb,sbc->bc", weights, bins[:, :, 1:])
+    return np.concatenate([share.mean(axis=0)[:, None], means], axis=1)
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,9 @@ from softwidth._checks import ArgumentError, check_choice, check_integer, check_
 from softwidth.lessons import REGIMES
 from softwidth.teachers import TEACHERS
 
-DEFAULT_WIDTHS = (2, 4, 8, 16, 32, 64, 128)
+DEFAULT_WIDTHS = "2:128"
+METRICS = ("error", "kl")
+REFERENCES = ("students", "teacher")
 REGIME_OF = {name.replace(" ", "-"): name for name in REGIMES}
 
 
@@ -32,12 +34,21 @@ class PlanSpec(BaseModel):
         ``cross-fitted``.
     student_rows : int or None
         Training rows of the students, stratified; the teacher has all others.
+    metric : {"error", "kl"}
+        What least widths are judged by on held-out rows: the share of mistakes, or the mean
+        divergence of the held-out soft labels from the predictions, in nats.
+    reference : {"students", "teacher"}
+        Whose best the tolerance is added to: the students' of any label kind, or also the
+        teacher's, which no student may reach.
     tolerance : float
-        How far above the best error still counts as good enough.
-    widths : tuple of int
-        Tried widths, even and rising.
+        How far above the best still counts as good enough, in the metric's unit.
+    widths : str or tuple of int
+        A range such as ``"2:128"``: the widths of the first round double from one end to the
+        other, and the search goes between and beyond them. A list, even and rising: these only.
     seeds : int
-        Students per width and label kind that the final errors are means of.
+        Students per width and label kind to begin with; the search adds more where they matter.
+    rounds : int or None
+        Rounds of search after the first one, at most; ``None``: as many as the budget allows.
     step_sizes : tuple of float or None
         Grid from which the step size is chosen on validation rows per label kind and width.
         ``None``: `tuning.STEP_SIZES`, made longer where the best one stands at its edge.
@@ -45,7 +56,8 @@ class PlanSpec(BaseModel):
         Passes over the students' rows; ``None``: `tuning.default_epochs`, fewer where the budget
         asks for it.
     budget : float
-        Seconds that the whole plan may take.
+        Seconds for the whole plan: used up to 10 % where the answer is open, and less where it is
+        decided before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -61,12 +73,25 @@ class PlanSpec(BaseModel):
     teacher: str | None = None
     regime: str | None = None
     student_rows: int | None = None
+    metric: str = "error"
+    reference: str = "students"
     tolerance: float = 0.01
-    widths: tuple[int, ...] = DEFAULT_WIDTHS
+    widths: str | tuple[int, ...] = DEFAULT_WIDTHS
     seeds: int = 5
+    rounds: int | None = None
     step_sizes: tuple[float, ...] | None = None
     epochs: int | None = None
-    budget: float = 300.0
+    budget: float = 60.0
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the widths are the user's: none may be added."""
+        return not isinstance(self.widths, str)
+
+    @property
+    def first_widths(self) -> tuple[int, ...]:
+        """Widths of the first round."""
+        return parse_widths(self.widths) if isinstance(self.widths, str) else self.widths
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> PlanSpec:
@@ -90,16 +115,22 @@ class PlanSpec(BaseModel):
 
     def check(self) -> None:
         """Raise ArgumentError for the first value that cannot be used."""
-        for width in self.widths:
+        for width in self.first_widths:
             check_width("widths", width, paired=True)
-        if not self.widths or list(self.widths) != sorted(set(self.widths)):
+        if not self.widths or list(self.first_widths) != sorted(set(self.first_widths)):
             raise ArgumentError("widths", self.widths, "must rise and hold at least one width.")
         check_integer("seeds", self.seeds, low=1)
         check_integer("seed", self.seed)
-        check_number("tolerance", self.tolerance, low=0, high=1)
+        check_number(
+            "tolerance", self.tolerance, low=0, high=1 if self.metric == "error" else np.inf
+        )
         check_number("budget", self.budget, low=0, open_low=True)
         for step_size in self.step_sizes or ():
             check_number("step_sizes", step_size, low=0, open_low=True)
+        check_choice("metric", self.metric, METRICS)
+        check_choice("reference", self.reference, REFERENCES)
+        if self.rounds is not None:
+            check_integer("rounds", self.rounds)
         for name in ("epochs", "student_rows"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), low=1)
@@ -119,7 +150,7 @@ _NUMBERS = {name for name, field in PlanSpec.model_fields.items() if field.annot
 def _plain(name: str, value: Any) -> Any:
     """Sequences as tuples, class names as text, whole numbers as floats where floats are wanted."""
     if name == "widths" and isinstance(value, str):
-        return parse_widths(value)
+        return value if RANGE.fullmatch(value) else parse_widths(value)
     if name in _CLASS_NAMES and isinstance(value, (str, int)):
         return (str(value),)
     if isinstance(value, np.ndarray):
@@ -130,8 +161,11 @@ def _plain(name: str, value: Any) -> Any:
     return float(value) if name in _NUMBERS and type(value) is int else value
 
 
+RANGE = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*")
+
+
 def parse_widths(text: str) -> tuple[int, ...]:
-    """Widths from text: a list, or a range that doubles.
+    """Widths from text: a list, or a range that doubles from its lower end.
 
     Raises
     ------
@@ -143,7 +177,7 @@ def parse_widths(text: str) -> tuple[int, ...]:
     >>> parse_widths("2:16"), parse_widths("4,6,8")
     ((2, 4, 8, 16), (4, 6, 8))
     """
-    bounds = re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*", text)
+    bounds = RANGE.fullmatch(text)
     if bounds and 0 < int(bounds[1]) <= int(bounds[2]):
         low, high = int(bounds[1]), int(bounds[2])
         return tuple(low * 2**k for k in range((high // low).bit_length()))

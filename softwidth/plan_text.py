@@ -22,6 +22,7 @@ def print_plan(plan: Mapping[str, Any], page: Path) -> None:
     for warning in plan["warnings"]:
         if warning not in reason:
             console.print(Text(f"Note: {warning}"))
+    console.print(Text(f"{plan['search']['said']} {_spent(plan)}"))
     console.print(Text(reason))
     console.print(Text(_what_to_do(plan["recommendation"]), style="bold"))
     console.print(Text(f"{page}", style="cyan"), soft_wrap=True)
@@ -40,9 +41,11 @@ def _headline(plan: Mapping[str, Any]) -> Text:
 def _table(plan: Mapping[str, Any]) -> Table:
     """Test error in % ± standard deviation over seeds; a star marks the least width."""
     rows = {(row["labels"], row["width"]): row for row in plan["curve"]}
+    target = f"error at most {100 * plan['target']:.2f} %"
+    if plan["metric"] == "kl":
+        target = f"KL at most {plan['target']:.4f} nats"
     table = Table(
-        title="test error, % ± sd over seeds",
-        caption=f"* least width: validation error at most {100 * plan['target_error']:.2f} %",
+        title="test error, % ± sd over seeds", caption=f"* least width: validation {target}"
     )
     for column in ("width", *KINDS):
         table.add_column(column, justify="right")
@@ -55,6 +58,14 @@ def _table(plan: Mapping[str, Any]) -> Table:
 def _cell(row: Mapping[str, Any], least: bool) -> str:
     spread = "" if row["test_sd"] is None else f" ± {100 * row['test_sd']:.2f}"
     return f"{100 * row['test_error']:.2f}{spread} {'*' if least else ' '}"
+
+
+def _spent(plan: Mapping[str, Any]) -> str:
+    """Seconds by what they were spent on."""
+    parts = [
+        f"{what} {seconds:.1f} s" for what, seconds in plan["spent"].items() if seconds >= 0.05
+    ]
+    return f"{len(plan['search']['rounds'])} rounds; {', '.join(parts)}."
 
 
 def _what_to_do(recommendation: Mapping[str, Any]) -> str:

@@ -26,16 +26,26 @@ class Theory:
     theory: dict[str, Any] | None
 
 
-def theory_of(X: Array, y: Labels, *, n_classes: int, error: float, seed: int = 0) -> Theory:
-    """The kernel margin of the students' rows and the theorems evaluated at it.
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """The margin of a plan's rows, and the student that it certifies: what needs no target."""
+
+    margin: dict[str, Any]
+    upper: float
+    rows: int
+    used: int
+    n_classes: int
+    certificate: dict[str, Any] | None
+
+
+def separation_of(X: Array, y: Labels, *, n_classes: int, seed: int = 0) -> Separation:
+    """The kernel margin of the students' rows.
 
     Parameters
     ----------
     X : ndarray, shape (N, D)
     y : ndarray, shape (N,)
     n_classes : int
-    error : float
-        The error at which the theorems are evaluated.
     seed : int
         Of the subsample, where there are more than `MARGIN_ROWS` rows.
     """
@@ -46,16 +56,30 @@ def theory_of(X: Array, y: Labels, *, n_classes: int, error: float, seed: int = 
     found = margin(X, y, kind="kernel", gap=GAP, n_classes=n_classes, seed=seed)
     block = {"rows": len(y), **found.as_dict()}
     del block["seconds"]  # stands with all that was spent: equal specs give equal records
-    if found.upper <= 0 or not 0 < error < 1:
-        return Theory(block, None)
-    theory: dict[str, Any] = {"error": error, "notes": _notes(len(y), n)}
-    answer = bounds(min(found.upper, 0.5), error, n, n_classes=n_classes).as_dict()
+    certificate = None
+    if found.upper > 0 and n_classes == 2:  # our certified student speaks of two classes
+        certificate = certified_student(X, y, _coefficients(found, y), seed=seed)
+    return Separation(block, found.upper, n, len(y), n_classes, certificate)
+
+
+def theory_at(separation: Separation, error: float) -> Theory:
+    """The theorems evaluated at a margin and an error on the training rows."""
+    upper, n, n_classes = separation.upper, separation.rows, separation.n_classes
+    if upper <= 0 or not 0 < error < 1:
+        return Theory(separation.margin, None)
+    theory: dict[str, Any] = {"error": error, "notes": _notes(separation.used, n)}
+    answer = bounds(min(upper, 0.5), error, n, n_classes=n_classes).as_dict()
     theory |= {name: answer[name] for name in ("soft", "hard", "paper", "crossover")}
-    if n_classes > 2:  # the paper, and our certified student, speak of two classes
+    if n_classes > 2:  # the paper speaks of two classes
         theory |= {"paper": {}, "crossover": {"derived": answer["crossover"]["derived"]}}
     else:
-        theory["certificate"] = certified_student(X, y, _coefficients(found, y), seed=seed)
-    return Theory(block, theory)
+        theory["certificate"] = separation.certificate
+    return Theory(separation.margin, theory)
+
+
+def theory_of(X: Array, y: Labels, *, n_classes: int, error: float, seed: int = 0) -> Theory:
+    """The kernel margin of some rows and the theorems evaluated at it and at this error."""
+    return theory_at(separation_of(X, y, n_classes=n_classes, seed=seed), error)
 
 
 def _coefficients(found: Margin, y: Labels) -> Array:

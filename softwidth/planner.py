@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,17 @@ from softwidth._checks import ArgumentError
 from softwidth._types import Dataset
 from softwidth.advice import recommend
 from softwidth.data import load
-from softwidth.least_width import Decision, by_row, decide
+from softwidth.least_width import STEP, Decision, decide
 from softwidth.pace import Pace
 from softwidth.plan_labels import SoftLabels, soft_labels
-from softwidth.plan_record import Plan, hold_against_test
+from softwidth.plan_record import Plan
 from softwidth.plan_spec import PlanSpec
-from softwidth.plan_theory import Theory, theory_of
-from softwidth.trials import KINDS, Task
-from softwidth.tuning import tune
+from softwidth.plan_theory import separation_of, theory_at
+from softwidth.rounds import Search
+from softwidth.spec_file import Script, SpecFile, read_spec
+from softwidth.trainer import Ledger, Trainer, Tuned
+from softwidth.trials import KINDS, Rows, Task, look, with_rows
+from softwidth.tuning import choose_setting
 
 # Most mistakes on noisy rows are the noise's: 8 draws of it on every held-out row make differences
 # between label kinds about half as uncertain on digits, as long as the rows stay few.
@@ -32,19 +36,27 @@ NOISE_DRAWS, ENOUGH_ROWS = 8, 8000
 
 
 def plan(
-    source: str | Mapping[str, Any] | Dataset = "digits", *, teacher: Any = None, **settings: Any
+    source: str | Mapping[str, Any] | Dataset | None = None,
+    *,
+    teacher: Any = None,
+    spec: str | Path | SpecFile | None = None,
+    **settings: Any,
 ) -> Plan:
     """Measure the least width for soft and for hard labels, and say which to use.
 
     Parameters
     ----------
     source : str, path, mapping of arrays, or Dataset
-        As for `data.load`.
+        As for `data.load`; ``digits`` by default.
     teacher : {"wide", "kernel"} or classifier, optional
         Who makes the soft labels; an unfitted classifier must have ``fit`` and ``predict_proba``.
+    spec : path or SpecFile, optional
+        Of an earlier plan (``plan.toml``): its source and settings, unless others are given, and
+        its rounds: these are run, bank by bank, and no others, whatever the machine's speed. With
+        other settings the search is new.
     **settings
-        Fields of `plan_spec.PlanSpec`: positive, tolerance, widths, noise, student_rows, seeds,
-        budget, ...
+        Fields of `plan_spec.PlanSpec`: positive, metric, tolerance, widths, noise, student_rows,
+        seeds, rounds, budget, ...
 
     Returns
     -------
@@ -59,33 +71,124 @@ def plan(
 
     Examples
     --------
-    >>> found = plan("digits", pair=[3, 8], widths=[2, 4], seeds=2, epochs=5)
+    >>> found = plan("digits", pair=[3, 8], widths=[2, 4], seeds=2, rounds=0, epochs=5)
     >>> sorted(found.decision.least)
     ['argmax', 'hard', 'soft']
     """
-    named = isinstance(teacher, str)
-    spec = PlanSpec.of({**settings, "teacher": teacher} if named else settings)
+    if isinstance(teacher, str):
+        settings, teacher = {**settings, "teacher": teacher}, None
+    source, settings, script = _asked(source, settings, spec)
+    return _plan(source, teacher, PlanSpec.of(settings), script)
+
+
+def _asked(
+    source: Any, settings: dict[str, Any], spec: str | Path | SpecFile | None
+) -> tuple[Any, dict[str, Any], Script | None]:
+    """Source, settings and script, from the arguments and a spec."""
+    if spec is None:
+        return ("digits" if source is None else source), settings, None
+    file = spec if isinstance(spec, SpecFile) else read_spec(spec)
+    source = file.source if source is None else source
+    return source, {**file.settings, **settings}, None if settings else file.script
+
+
+def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None) -> Plan:
     pace = Pace(spec.budget)
-    dataset = _load(source, spec)
-    labels = _timed(pace, "teacher", lambda: soft_labels(dataset, spec, None if named else teacher))
+    dataset = _timed(pace, "data", lambda: _load(source, spec))
+    labels = _timed(pace, "teacher", lambda: soft_labels(dataset, spec, teacher))
+    task = task_of(labels, spec)
     data = labels.dataset
-    task = Task(data.X_train, data.y_train, labels.lesson.soft, data.X_val, data.y_val)
-    tuned = tune(task, spec, pace)
-    mistakes = {kind: by_row(tuned.mistakes(kind, spec.widths), data.draws) for kind in KINDS}
-    decision = decide(mistakes, spec.widths, tolerance=spec.tolerance, seed=spec.seed)
-    held = _timed(pace, "test rows", lambda: hold_against_test(tuned, data, spec.widths))
-    theory = _timed(pace, "margin", lambda: _theory(data, decision.target, spec.seed))
+    # Before the search: its seconds are then known, and the search may have all others.
+    separation = _timed(
+        pace,
+        "margin",
+        lambda: separation_of(data.X_train, data.y_train, n_classes=data.n_classes, seed=spec.seed),
+    )
+    search = search_widths(task, spec, pace, script=script)
+    decision, tuned = search.decision, search.trainer.tuned
     return Plan(
+        source=source if isinstance(source, (str, Path)) else None,
         spec=spec,
-        recommendation=recommend(decision, _why_not(labels, decision)),
+        recommendation=recommend(decision, _why_not(labels, tuned)),
         decision=decision,
         soft_labels=labels,
-        tuned=tuned,
-        held=held,
-        theory=theory,
-        warnings=[*labels.warnings, *tuned.warnings, *_doubts(decision)],
-        pace=pace,
+        search=search,
+        theory=theory_at(separation, typical_error(tuned)),
+        warnings=[*labels.warnings, *tuned.warnings, *_doubts(search)],
         seconds=time.monotonic() - pace.started,
+    )
+
+
+def task_of(labels: SoftLabels, spec: PlanSpec) -> Task:
+    """What the students learn from and are looked at on.
+
+    Raises
+    ------
+    ArgumentError
+        A metric or a reference that needs soft labels of validation rows, where there are none.
+    """
+    data, (P_val, P_test) = labels.dataset, labels.held
+    for name, needs in (
+        ("metric", spec.metric == "kl"),
+        ("reference", spec.reference == "teacher"),
+    ):
+        if needs and P_val is None:
+            wish = "needs soft labels of the held-out rows too, and the data have them for the "
+            wish += "training rows only: give them, or name a teacher."
+            raise ArgumentError(name, getattr(spec, name), wish)
+    return Task(
+        data.X_train,
+        data.y_train,
+        labels.lesson.soft,
+        Rows(data.X_val, data.y_val, P_val, data.draws),
+        Rows(data.X_test, data.y_test, P_test, data.draws),
+    )
+
+
+def search_widths(
+    task: Task,
+    spec: PlanSpec,
+    pace: Pace,
+    *,
+    script: Script | None = None,
+    ledger: Ledger | None = None,
+) -> Search:
+    """Train students until the least widths are decided, or the budget is spent."""
+    setting, warnings = (script.setting, []) if script else choose_setting(task, spec, pace)
+    tuned = Tuned(setting, spec.metric, warnings=warnings)
+    trainer = Trainer(with_rows(task, setting.rows, spec.seed), tuned, pace, ledger)
+    search = Search(trainer, spec, lambda: decide_plan(task, tuned, spec))
+    if script:
+        search.replay(script.rounds, script.ended)
+    else:
+        search.run()
+    return search
+
+
+def decide_plan(task: Task, tuned: Tuned, spec: PlanSpec) -> Decision:
+    """The least widths from all students so far."""
+    others = None
+    if spec.reference == "teacher" and task.validation.P is not None:
+        with np.errstate(divide="ignore"):
+            teacher = look(np.log(task.validation.P), task.validation)
+        others = teacher.losses[spec.metric][None]
+    return decide(
+        {kind: tuned.losses(kind) for kind in KINDS},
+        tuned.widths,
+        tolerance=spec.tolerance,
+        target_kinds=KINDS,
+        others=others,
+        between=not spec.fixed,
+        seed=spec.seed,
+    )
+
+
+def typical_error(tuned: Tuned) -> float:
+    """The least share of mistakes on validation rows among the widest students' label kinds."""
+    widest = tuned.widths[-1]
+    return min(
+        float(np.mean([t.validation.means["error"] for t in tuned.trials((kind, widest))]))
+        for kind in KINDS
     )
 
 
@@ -104,10 +207,6 @@ def _load(source: Any, spec: PlanSpec) -> Dataset:
     return source
 
 
-def _theory(data: Dataset, error: float, seed: int) -> Theory:
-    return theory_of(data.X_train, data.y_train, n_classes=data.n_classes, error=error, seed=seed)
-
-
 def _timed(pace: Pace, what: str, work: Any) -> Any:
     began = time.monotonic()
     result = work()
@@ -115,11 +214,12 @@ def _timed(pace: Pace, what: str, work: Any) -> Any:
     return result
 
 
-def _why_not(labels: SoftLabels, decision: Decision) -> list[str]:
+def _why_not(labels: SoftLabels, tuned: Tuned) -> list[str]:
     """Why soft labels do not help, as far as it can be seen."""
     found = list(labels.warnings)
     mistakes = 1 - labels.lesson.health.accuracy
-    best = float(decision.errors["hard"].min())
+    errors = {kind: _errors(tuned, kind) for kind in ("hard", "soft")}
+    best = float(errors["hard"].min())
     if mistakes > best:
         found.append(
             f"The soft labels' top class is wrong on {mistakes:.1%} of the students' rows, the best "
@@ -127,29 +227,47 @@ def _why_not(labels: SoftLabels, decision: Decision) -> list[str]:
             "votes, is what to try."
         )
     if not found:
-        gain = float(np.mean(decision.errors["hard"] - decision.errors["soft"]))
+        gain = float(np.mean(errors["hard"] - errors["soft"]))
+        rows = len(labels.dataset.y_val) // labels.dataset.draws
         found.append(
             f"Nothing is wrong with the soft labels: at equal width they make {abs(gain):.1%} "
-            f"{'fewer' if gain > 0 else 'more'} mistakes on average, which "
-            f"{len(labels.dataset.y_val) // labels.dataset.draws:,} validation rows are too few to tell from chance; more "
-            "validation rows or seeds (--seeds) narrow the intervals."
+            f"{'fewer' if gain > 0 else 'more'} mistakes on average, which {rows:,} validation rows "
+            "are too few to tell from chance; more validation rows narrow the intervals."
         )
     return found
 
 
-def _doubts(decision: Decision) -> list[str]:
+def _errors(tuned: Tuned, kind: str) -> Any:
+    """Share of mistakes on validation rows by width."""
+    return np.array(
+        [
+            np.mean([trial.validation.means["error"] for trial in tuned.trials((kind, width))])
+            for width in tuned.widths
+        ]
+    )
+
+
+_WIDER = {
+    "fixed": "try wider ones (--widths)",
+    "budget": "wider ones did not fit into the budget (--budget)",
+    "rounds": "more rounds would try wider ones",
+    "rows": "its error no longer falls, so wider ones were not tried",
+    "decided": "its error no longer falls, so wider ones were not tried",
+}
+
+
+def _doubts(search: Search) -> list[str]:
     """What makes the least widths unsure."""
-    found = []
+    found, decision = [], search.decision
     for kind in ("hard", "soft"):
-        least = decision.least[kind]
+        least, widest = decision.least[kind], decision.widths[-1]
         if least.width is None:
-            found.append(
-                f"No width up to {decision.widths[-1]} meets the target with {kind} labels: "
-                "try wider ones (--widths)."
-            )
+            why = _WIDER["fixed" if search.spec.fixed else search.ended]
+            found.append(f"No width up to {widest} meets the target with {kind} labels: {why}.")
         elif least.width == decision.widths[0]:
+            narrower = "" if least.width == STEP else "narrower ones (--widths), "
             found.append(
                 f"The narrowest width tried, {least.width}, already meets the target with {kind} "
-                "labels: try narrower ones (--widths), a smaller --tolerance or a harder task."
+                f"labels: try {narrower}a smaller --tolerance or a harder task."
             )
     return found

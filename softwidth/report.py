@@ -91,14 +91,21 @@ def _figures(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     from softwidth import charts
 
     has_rows = {
-        charts.validation_curve: any(row["validation_error"] is not None for row in plan["curve"]),
-        charts.test_curve: any(row["test_error"] is not None for row in plan["curve"]),
+        charts.validation_curve: _drawn(plan, "validation"),
+        charts.test_curve: _drawn(plan, "test"),
         charts.calibration: bool(plan["calibration"]),
         charts.training_curves: any((row["kl"] or 0) > 0 for row in plan["training_curves"]),
     }
     return {
         make.__name__: make(plan).to_dict(validate=False) for make, some in has_rows.items() if some
     }
+
+
+def _drawn(plan: Mapping[str, Any], rows: str) -> bool:
+    """Whether any point of a width curve is known."""
+    from softwidth.page_text import drawn
+
+    return any(row[drawn(plan, rows)[1]] is not None for row in plan["curve"])
 
 
 def _by_width(plan: Mapping[str, Any]) -> dict[int, dict[str, Mapping[str, Any]]]:

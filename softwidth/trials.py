@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from softwidth._types import Array, Labels
-from softwidth.bank import Bank, measures, stacked_logits
+from softwidth.bank import Bank, log_likelihoods, stacked_logits
+from softwidth.calibration import calibration_bins, expected_calibration_error
+from softwidth.distributions import entropy
 from softwidth.labels import Targets, make_targets
-from softwidth.network import Network
+from softwidth.least_width import by_row
 from softwidth.specs import Student
 from softwidth.tasks import split_rows
 from softwidth.training import train_bank
 
 KINDS = ("hard", "soft", "argmax")  # `argmax` tells softness from better labels
 MOMENTUM, SCHEDULE = 0.9, "cosine"
+CHUNK_BYTES = 2**26  # of the predictions that are looked at together
+LEAST_LIKELY = np.log(1e-15)  # a probability of 0 would make one row outweigh all others
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Held-out rows, with soft labels (N, K) where there are some.
+
+    They come in runs of `draws` draws of the noise on one row.
+    """
+
+    X: Array  # (N, D)
+    y: Labels
+    P: Array | None = None
+    draws: int = 1
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What the students of a plan learn from, and the rows that choose between them."""
+    """What the students of a plan learn from, the rows that choose between them, and the others."""
 
     X: Array  # (N, D)
     y: Labels
     soft: Array  # (N, K)
-    X_val: Array
-    y_val: Labels
+    validation: Rows
+    test: Rows
 
     @property
     def targets(self) -> dict[str, Targets]:
@@ -37,20 +54,41 @@ class Task:
 
 
 @dataclass(frozen=True, eq=False)
+class Seen:
+    """What one student says of some rows.
+
+    Attributes
+    ----------
+    losses : dict of str to ndarray, shape (rows,)
+        Means over a row's draws: ``error`` and, where there are soft labels, ``kl`` in nats.
+    means : dict of str to float
+        ``log_loss`` in nats, ``brier`` (sum over classes), ``ece`` and, where there are soft
+        labels, ``kl``, ``manhattan`` (sum over classes) and ``entropy_correlation``.
+    bins : ndarray, shape (bins, 3)
+        As `calibration.calibration_bins`.
+    """
+
+    losses: dict[str, Array]
+    means: dict[str, float]
+    bins: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Trial:
     """One trained student."""
 
     student: Student
-    network: Network
     diverged: bool
-    mistakes: np.ndarray[Any, Any]  # (N_val,) bool
-    log_loss: float  # on validation rows, nats
+    validation: Seen
+    test: Seen  # reported, and never chosen by
     curve: dict[str, Array]  # cross_entropy, kl, error by epoch
+    seconds: float  # its share of its bank's
 
-    @property
-    def score(self) -> tuple[float, float]:
-        """Validation error, then log loss."""
-        return float(self.mistakes.mean()), self.log_loss
+    def score(self, metric: str = "error") -> tuple[float, float]:
+        """Mean validation loss, then log loss."""
+        if self.diverged:
+            return (1.0 if metric == "error" else np.inf), np.inf
+        return float(self.validation.losses[metric].mean()), self.validation.means["log_loss"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +110,7 @@ def with_rows(task: Task, rows: int, seed: int) -> Task:
 
 
 def train(task: Task, students: list[Student], setting: Setting, label: str | None) -> list[Trial]:
-    """Train students of a plan and look at them on the validation rows."""
+    """Train students of a plan and look at them on the held-out rows."""
     bank = train_bank(
         task.X,
         task.y,
@@ -86,41 +124,66 @@ def train(task: Task, students: list[Student], setting: Setting, label: str | No
     )
     if bank.interrupted:
         raise KeyboardInterrupt
-    return _trials(bank, task)
+    return list(_trials(bank, task))
 
 
-def _trials(bank: Bank, task: Task, chunk: int = 64) -> list[Trial]:
+def _trials(bank: Bank, task: Task) -> Iterator[Trial]:
     curves = {m: bank.epoch_means(m).astype(np.float32) for m in ("cross_entropy", "kl", "error")}
-    trials = []
-    for start in range(0, len(bank), chunk):
-        members = range(start, min(start + chunk, len(bank)))
-        logits = stacked_logits([bank.networks[m] for m in members], task.X_val)
-        losses = measures(logits, task.y_val)["log_loss"]
-        wrong = predicted(logits) != task.y_val
-        for m, loss, mistakes in zip(members, losses, wrong, strict=True):
-            gone = bank.status[m] == "diverged" or not np.isfinite(loss)
-            trials.append(
-                Trial(
-                    bank.students[m],
-                    _own(bank.networks[m]),
-                    gone,
-                    mistakes | gone,  # a student that diverged knows nothing
-                    np.inf if gone else float(loss),
-                    {name: curve[m] for name, curve in curves.items()},
-                )
-            )
-    return trials
+    seen = {name: list(_look(bank, rows)) for name, rows in vars(task).items() if isinstance(rows, Rows)}  # fmt: skip
+    neurons = sum(student.width for student in bank.students)
+    for m, student in enumerate(bank.students):
+        validation, test = seen["validation"][m], seen["test"][m]
+        unknown = not np.isfinite(validation.means["log_loss"])
+        yield Trial(
+            student,
+            bank.status[m] == "diverged" or unknown,
+            validation,
+            test,
+            {name: curve[m] for name, curve in curves.items()},
+            bank.seconds * student.width / neurons,
+        )
 
 
-def _own(network: Network) -> Network:
-    """The network with weights of its own: a bank's are views that keep all of it alive."""
-    return Network(
-        network.W.copy(), network.A.copy(), network.b.copy(), network.scale, network.bias
-    )
+def _look(bank: Bank, rows: Rows) -> Iterator[Seen]:
+    """What every student of a bank says of some rows."""
+    K = bank.n_classes
+    size = max(1, CHUNK_BYTES // (16 * len(rows.X) * K))
+    for start in range(0, len(bank), size):
+        members = range(start, min(start + size, len(bank)))
+        logits = stacked_logits([bank.networks[m] for m in members], rows.X)
+        for m, log_q in zip(members, log_likelihoods(logits.astype(np.float64)), strict=True):
+            yield look(log_q, rows, gone=bank.status[m] == "diverged")
 
 
-def predicted(logits: Array) -> Labels:
-    """Class ids (S, N) from logits (S, N, C)."""
-    if logits.shape[-1] == 1:
-        return (logits[..., 0] > 0).astype(np.int64)
-    return logits.argmax(axis=-1)
+def look(log_q: Array, rows: Rows, *, gone: bool = False) -> Seen:
+    """Losses and calibration of log probabilities (N, K) on some rows.
+
+    A student that diverged (`gone`) knows nothing: it is wrong on every row.
+    """
+    gone = gone or bool(np.isnan(log_q).any())
+    log_q = np.maximum(np.nan_to_num(log_q, nan=LEAST_LIKELY), LEAST_LIKELY)
+    own = log_q[np.arange(len(rows.y)), rows.y]
+    q = np.exp(log_q)
+    wrong = (q.argmax(axis=1) != rows.y) | gone
+    losses = {"error": wrong}
+    means = {
+        "log_loss": np.inf if gone else float(-own.mean()),
+        "brier": float((np.sum(q**2, axis=1) - 2 * np.exp(own) + 1).mean()),
+        "ece": expected_calibration_error(q, rows.y),
+    }
+    if rows.P is not None:
+        losses["kl"] = -np.einsum("nk,nk->n", rows.P, log_q) - entropy(rows.P)
+        means |= {
+            "kl": float(losses["kl"].mean()),
+            "manhattan": float(abs(rows.P - q).sum(axis=1).mean()),
+            "entropy_correlation": _correlation(entropy(rows.P), entropy(q)),
+        }
+    means["error"] = float(wrong.mean())
+    small = {name: by_row(loss, rows.draws).astype(np.float32) for name, loss in losses.items()}
+    return Seen(small, means, calibration_bins(q, rows.y))
+
+
+def _correlation(a: Array, b: Array) -> float:
+    """Pearson's, 0 where one of them does not vary."""
+    spread = a.std() * b.std()
+    return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 1e-12 else 0.0

@@ -37,8 +37,20 @@ def stored_plan(*, name: str = "digits", seed: int = 0) -> dict[str, Any]:
         "soft": {"width": 4, "interval": [2, 8], "reached": True},
         "hard": {"width": None, "interval": [16, None], "reached": False},
         "argmax": {"width": 8, "interval": [4, None], "reached": True},
-        "saving": {**ratio, "better_labels": ratio, "softness": ratio},
+        "saving": {
+            **ratio,
+            "better_labels": ratio,
+            "softness": ratio,
+            "saved": {"parameters": 780, "operations": 780},
+        },
+        "metric": "error",
+        "target": 0.19,
         "target_error": 0.19,
+        "search": {
+            "ended": "rows",
+            "said": f"More students would not narrow it on {name}.",
+            "rounds": [_round(name, number) for number in range(3)],
+        },
         "tolerance": 0.01,
         "level": 0.95,
         "margin": None,
@@ -54,6 +66,15 @@ def stored_plan(*, name: str = "digits", seed: int = 0) -> dict[str, Any]:
         "spent": {"teacher": 3.0},
         "versions": {"python": "3.11.7", name: name},
     }
+
+
+def divergence_plan() -> dict[str, Any]:
+    """A plan by divergence from soft labels, which the test rows have not."""
+    plan = stored_plan()
+    for row in plan["curve"]:
+        row["validation_kl"] = row["validation_error"] / 2
+        row["validation_kl_interval"] = [end / 2 for end in row["validation_interval"]]
+    return {**plan, "metric": "kl", "target": 0.095, "target_error": None}
 
 
 def least_plan() -> dict[str, Any]:
@@ -72,6 +93,19 @@ def theory() -> dict[str, Any]:
         "error": 0.1,
         "certificate": {"soft": {"kl": 0.25}, "widths": [2, 4]},
         "notes": ["Loose.", "Sufficient."],
+    }
+
+
+def _round(name: str, number: int) -> dict[str, Any]:
+    return {
+        "why": [f"the least width on {name} may lie between 4 and 8"],
+        "new_widths": [6] if number else [2, 4, 8, 16],
+        "seeds": {"4": 10 * (number + 1)},
+        "students": 90,
+        "seconds": 1.25,
+        "intervals": {"soft": [2, 8], "hard": [16, None], "argmax": [4, None]},
+        "saving": {"ratio": 4.0, "interval": [2.0, 8.0], "at_least": True},
+        "banks": [[["soft", 4, 10.0, 0, 9]]],
     }
 
 
@@ -116,6 +150,8 @@ def _point(rng: np.random.Generator, kind: str, width: int) -> dict[str, Any]:
         log_loss=2 * error,
         brier=error,
         ece=0.1 * rng.random(),
+        manhattan=0.3 * rng.random(),
+        entropy_correlation=rng.random(),
         train_kl=0.02,
         train_error=0.1,
     )

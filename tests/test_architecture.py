@@ -24,6 +24,7 @@ FLOORS = {
     "bounds_soft bounds_hard bounds_paper certificates",
     3: "examples step_search teachers lessons map_teacher classifiers spoils",
     4: "plan_spec plan_labels plan_record plan_theory plan_certificate planner pace trials tuning least_width advice "
+    "trainer search rounds spec_file resampling "
     "trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
     5: "estimator_plan estimators plan_form page_text charts report rows_page rows_summary studies deep",
     6: "bounds_text plan_text cli",

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import isotonic_regression
 
 from softwidth._checks import ArgumentError
-from softwidth.least_width import by_row, decide, error_intervals, monotone
+from softwidth.least_width import by_row, decide, loss_intervals
+from softwidth.resampling import monotone, nested_draws
 
 WIDTHS = (2, 4, 8, 16)
 
@@ -24,10 +26,15 @@ def plain_interval(mistakes, rng, draws=2000):
     """The nested bootstrap, written as a loop."""
     S, N = mistakes.shape
     means = [
-        mistakes[np.ix_(rng.integers(S, size=S), rng.integers(N, size=N))].mean()
+        mistakes[np.ix_(rng.integers(S, size=S - 1), rng.integers(N, size=N))].mean()
         for _ in range(draws)
     ]
     return np.quantile(means, [0.025, 0.975])
+
+
+def error_intervals(mistakes):
+    """Intervals (K, W, 2) from mistakes (K, W, S, N)."""
+    return loss_intervals(list(np.moveaxis(mistakes, 1, 0)), range(2, 2 + 2 * mistakes.shape[1], 2))
 
 
 def test_interval_equals_the_plain_loop():
@@ -55,6 +62,9 @@ def test_monotone_is_the_nearest_falling_curve(errors):
     assert (np.diff(smooth, axis=1) <= 1e-12).all()
     np.testing.assert_allclose(smooth.mean(axis=1), errors.mean(axis=1), atol=1e-9)
     distance = ((smooth - errors) ** 2).sum(axis=1)
+    for row, curve in zip(errors, smooth, strict=True):
+        peer = isotonic_regression(row, increasing=False).x
+        np.testing.assert_allclose(curve, peer, atol=1e-12)
     sorted_down = -np.sort(-errors, axis=1)  # another falling curve, never nearer
     assert (distance <= ((sorted_down - errors) ** 2).sum(axis=1) + 1e-12).all()
 
@@ -121,9 +131,58 @@ def test_draws_of_a_row_stay_together():
     assert together / apart == pytest.approx(8**0.5, rel=0.1)
 
 
+def test_widths_may_have_different_numbers_of_seeds():
+    rng = np.random.default_rng(6)
+    cells = [draw_mistakes(rng, [0.3, 0.25], seeds=seeds, noise=0.05) for seeds in (3, 40)]
+    losses = {kind: [cell[k] for cell in cells] for k, kind in enumerate(("hard", "soft"))}
+    found = decide(losses, [2, 4], tolerance=0.01)
+    for k, kind in enumerate(("hard", "soft")):
+        np.testing.assert_allclose(found.errors[kind], [c[k].mean() for c in cells], rtol=1e-6)
+    with pytest.raises(ArgumentError, match="`losses`"):
+        decide({"hard": losses["hard"], "soft": losses["soft"][::-1]}, [2, 4], tolerance=0.01)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 10])
+def test_variance_of_few_seeds_is_not_made_small(seeds):
+    rng, variances, ratios = np.random.default_rng(7), [], []
+    for number in range(200):  # rows that tell nothing apart: all that varies is the seeds'
+        means = rng.standard_normal((1, seeds, 1)) * np.ones((1, seeds, 4))
+        drawn = nested_draws([means], [2], seed=number).means[1:, 0, 0]
+        variances.append(drawn.var())
+        ratios.append(means.var(axis=1, ddof=1).mean() / seeds)
+    # s²/n of n seeds, whose mean over many data sets is the variance of the mean, 1/n.
+    np.testing.assert_allclose(variances, ratios, rtol=0.2)
+
+
+def test_between_tried_widths_all_that_is_not_ruled_out_is_in_the_interval():
+    rng = np.random.default_rng(8)
+    mistakes = {
+        "hard": draw_mistakes(rng, [0.5, 0.5, 0.1, 0.1], rows=4000),
+        "soft": draw_mistakes(rng, [0.5, 0.1, 0.1, 0.1], rows=4000),
+    }
+    found = decide(mistakes, WIDTHS, tolerance=0.05, between=True)
+    assert found.least["hard"].interval == (6, 8)
+    assert found.least["soft"].interval == (4, 4)
+    saving = found.saving("hard", "soft")
+    assert saving.ratio == 2
+    assert saving.interval == (1.5, 2.0)
+    assert decide(mistakes, WIDTHS, tolerance=0.05).least["hard"].interval == (8, 8)
+
+
+def test_a_better_teacher_may_set_the_target():
+    rng = np.random.default_rng(9)
+    mistakes = {kind: draw_mistakes(rng, [0.3, 0.2, 0.2, 0.2]) for kind in ("hard", "soft")}
+    teacher = (rng.random((1, 400)) < 0.1).astype(float)
+    found = decide(mistakes, WIDTHS, tolerance=0.01, others=teacher)
+    assert found.target == pytest.approx(teacher.mean() + 0.01)
+    assert found.least["soft"].width is None
+    worse = decide(mistakes, WIDTHS, tolerance=0.01, others=teacher + 0.5)
+    assert worse.least["soft"].width is not None
+
+
 def test_bad_shapes_are_named():
     one = np.zeros((2, 3, 4), bool)
-    with pytest.raises(ArgumentError, match="`mistakes`"):
+    with pytest.raises(ArgumentError, match="`losses`"):
         decide({"hard": one, "soft": one[:, :2]}, [2, 4], tolerance=0.1)
     with pytest.raises(ArgumentError, match="`widths`"):
         decide({"hard": one, "soft": one}, [4, 2], tolerance=0.1)

@@ -31,6 +31,9 @@ from softwidth.plan_spec import PlanSpec, parse_widths
         ({"regime": "larger-data"}, "needs `student_rows`"),
         ({"tolerence": 0.1}, "did you mean 'tolerance'"),
         ({"pair": [1, 2, 3]}, r"`pair`"),
+        ({"metric": "ERROR"}, "`metric`"),
+        ({"reference": "teachers"}, "did you mean 'teacher'"),
+        ({"rounds": -1}, r"`rounds` \(=-1\)"),
     ],
 )
 def test_bad_setting_is_named_with_its_value(settings, says):
@@ -43,6 +46,12 @@ def test_spec_survives_json():
     again = PlanSpec.of(spec.model_dump(mode="json"))
     assert again == spec
     assert again.positive == ("1", "3")
+
+
+def test_a_range_is_where_the_search_begins_and_a_list_is_all_of_it():
+    begun, fixed = PlanSpec.of({"widths": "2:8"}), PlanSpec.of({"widths": "2,4,8"})
+    assert begun.first_widths == fixed.first_widths == (2, 4, 8)
+    assert (begun.fixed, fixed.fixed) == (False, True)
 
 
 @pytest.mark.parametrize(

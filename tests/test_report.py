@@ -14,10 +14,11 @@ from unittest import mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plans import least_plan, stored_plan, theory
+from plans import divergence_plan, least_plan, stored_plan, theory
 
-from softwidth import page_text, report
+from softwidth import charts, page_text, report
 from softwidth._checks import ArgumentError, DataFileError, MissingDataError
+from softwidth.plan_form import complete
 
 HOSTILE = "\"'><script>alert(1)</script></title></style><!--{{ 7 * 7 }}"
 
@@ -84,6 +85,36 @@ def test_every_number_drawn_stands_in_a_table():
         ]
     epochs = [row for row in rows if len(row) == 6 and row[2] != "epoch"]
     assert len(epochs) == len(plan["training_curves"])
+
+
+def test_rounds_and_seconds_stand_on_the_page():
+    plan = stored_plan()
+    rows = Outline(bare_page(plan)).rows
+    for number, entry in enumerate(plan["search"]["rounds"], 1):
+        seeds = ", ".join(f"{width}: {n}" for width, n in entry["seeds"].items())
+        row = [str(number), *entry["why"], seeds, "90", "1.2", "2 to 8", "16 to over 16", "2 to 8"]
+        assert row in rows
+    assert ["teacher", "3"] in rows
+    assert plan["search"]["said"] in text_of(bare_page(plan))
+
+
+def test_calibration_of_the_students_is_that_of_their_least_or_widest_width():
+    plan = stored_plan()
+    rows = Outline(bare_page(plan)).rows
+    shown = {(row["labels"], row["width"]): row for row in plan["curve"]}
+    soft, hard = shown["soft", 4], shown["hard", 16]  # hard labels reach the target nowhere
+    (found,) = [row for row in rows if row[0] == "entropy correlation"]
+    assert found[1:3] == [f"{row['entropy_correlation']:.3g}" for row in (soft, hard)]
+
+
+def test_a_plan_by_divergence_draws_it_and_falls_back_where_test_rows_have_none():
+    plan = complete(divergence_plan())
+    curve = charts.validation_curve(plan).to_dict(validate=False)
+    drawn = [row["error"] for row in max((layer["data"]["values"] for layer in curve["layer"]), key=len)]  # fmt: skip
+    assert sorted(drawn) == sorted(row["validation_kl"] for row in plan["curve"])
+    assert "0.095 nats" in text_of(bare_page(divergence_plan()))
+    test = charts.test_curve(plan).to_dict(validate=False)
+    assert "test error" in json.dumps(test)
 
 
 def test_errors_and_spreads_stand_under_their_kind():

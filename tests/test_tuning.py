@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from softwidth.pace import Pace
 from softwidth.plan_spec import PlanSpec
+from softwidth.specs import Student
+from softwidth.trainer import Trainer, Tuned, pack, unpack
 from softwidth.training import train_bank
-from softwidth.trials import KINDS, MOMENTUM, SCHEDULE, Setting, Task, predicted, train
-from softwidth.tuning import STEPS_PER_DECADE, tune
+from softwidth.trials import KINDS, MOMENTUM, SCHEDULE, Rows, Setting, Task, look, train
+from softwidth.tuning import STEPS_PER_DECADE, add_seeds, choose_setting, tune
 
 
 def make_task(n=120, d=6, K=2, seed=0):
@@ -21,28 +25,41 @@ def make_task(n=120, d=6, K=2, seed=0):
     P = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     y = (rng.random((2 * n, 1)) > P.cumsum(axis=1)[:, :-1]).sum(axis=1)
     X = X.astype(np.float32)
-    return Task(X[:n], y[:n], P[:n], X[n:], y[n:])
+    held = Rows(X[n:], y[n:], P[n:])
+    return Task(X[:n], y[:n], P[:n], held, held)
+
+
+def tuned_on(task, spec, pace=None):
+    """All students of a plan's first round."""
+    pace = pace or Pace(1000.0)
+    setting, warnings = choose_setting(task, spec, pace)
+    found = Tuned(setting, spec.metric, warnings=warnings)
+    trainer = Trainer(task, found, pace)
+    trainer.begin_round()
+    tune(trainer, spec, spec.first_widths)
+    return trainer
 
 
 @pytest.fixture(scope="module")
 def tuned():
     task = make_task()
     spec = PlanSpec.of({"widths": [2, 8], "seeds": 4, "epochs": 20})
-    return task, spec, tune(task, spec, Pace(1000.0))
+    return task, spec, tuned_on(task, spec).tuned
 
 
 def test_every_kind_and_width_gets_all_seeds(tuned):
     _, spec, found = tuned
     for kind in KINDS:
         for width in spec.widths:
-            students = [trial.student for trial in found.trials[kind, width]]
+            students = [trial.student for trial in found.trials((kind, width))]
             assert [student.seed for student in students] == list(range(spec.seeds))
             assert {student.step_size for student in students} == {found.step_size((kind, width))}
 
 
 def test_chosen_step_size_has_a_worse_neighbour_on_either_side(tuned):
     _, _, found = tuned
-    for combination, scores in found.scores.items():
+    for combination in found.tried:
+        scores = found.scores(combination)
         best = found.step_size(combination)
         places = {round(STEPS_PER_DECADE * np.log10(step)) for step in scores}
         place = round(STEPS_PER_DECADE * np.log10(best))
@@ -52,7 +69,7 @@ def test_chosen_step_size_has_a_worse_neighbour_on_either_side(tuned):
 
 def test_a_trial_is_the_student_that_a_bank_trains(tuned):
     task, _, found = tuned
-    trial = found.trials["soft", 8][1]
+    trial = found.trials(("soft", 8))[1]
     alone = train_bank(
         task.X,
         task.y,
@@ -63,42 +80,92 @@ def test_a_trial_is_the_student_that_a_bank_trains(tuned):
         momentum=MOMENTUM,
         schedule=SCHEDULE,
     )
-    logits = alone.logits(task.X_val)
-    np.testing.assert_allclose(trial.network.logits(task.X_val), logits[0], atol=2e-3)
-    measured = alone.evaluate(task.X_val, task.y_val)
-    assert trial.score == pytest.approx((measured["error"][0], measured["log_loss"][0]), abs=2e-2)
+    rows = task.validation
+    measured = alone.evaluate(rows.X, rows.y, rows.P)
+    wanted = (measured["error"][0], measured["log_loss"][0])
+    assert trial.score() == pytest.approx(wanted, abs=2e-2)
+    assert trial.score("kl")[0] == pytest.approx(measured["kl"][0], abs=1e-3)
+    assert trial.validation.means["brier"] == pytest.approx(measured["brier"][0], abs=1e-3)
 
 
 def test_diverged_students_are_wrong_everywhere_and_harm_nobody():
     task = make_task()
     spec = PlanSpec.of({"widths": [4], "seeds": 2, "epochs": 10, "step_sizes": [1.0, 1e30]})
-    found = tune(task, spec, Pace(1000.0))
+    found = tuned_on(task, spec).tuned
     for kind in KINDS:
         assert found.step_size((kind, 4)) == 1.0
-        assert found.scores[kind, 4][1e30] == (1.0, np.inf)
-        assert all(not trial.diverged for trial in found.trials[kind, 4])
+        assert found.scores((kind, 4))[1e30] == (1.0, np.inf)
+        assert all(not trial.diverged for trial in found.trials((kind, 4)))
 
 
 def test_multiclass():
     task = make_task(K=4)
-    found = tune(task, PlanSpec.of({"widths": [4], "seeds": 1, "epochs": 5}), Pace(1000.0))
-    assert found.trials["soft", 4][0].network.A.shape == (4, 4)
+    found = tuned_on(task, PlanSpec.of({"widths": [4], "seeds": 1, "epochs": 5})).tuned
+    (trial,) = found.trials(("soft", 4))
+    assert set(trial.validation.losses) == {"error", "kl"}
 
 
 def test_a_small_budget_saves_on_seeds_then_epochs_then_rows_and_says_so():
     task = make_task(n=400)
     spec = PlanSpec.of({"widths": [2, 4], "seeds": 2, "epochs": 3000})
     pace = Pace(1.0)
-    found = tune(task, spec, pace)
+    found = tuned_on(task, spec, pace).tuned
     assert found.setting.tuning_seeds == 1
     assert found.setting.epochs < 3000
     assert any("budget" in warning for warning in found.warnings)
     assert sum(pace.spent.values()) < 5
 
 
-def test_predicted_takes_the_sign_or_the_top_class():
-    assert predicted(np.array([[[-1.0], [2.0]]])).tolist() == [[0, 1]]
-    assert predicted(np.array([[[0.0, 3.0, 1.0]]])).tolist() == [[1]]
+def test_a_width_beside_tuned_ones_starts_from_their_step_sizes():
+    task, spec = make_task(), PlanSpec.of({"widths": [2, 8], "seeds": 2, "epochs": 10})
+    trainer = tuned_on(task, spec)
+    tune(trainer, spec, [4])
+    found = trainer.tuned
+    assert found.widths == (2, 4, 8)
+    for kind in KINDS:
+        first = {found.step_size((kind, width)) for width in (2, 8)}
+        assert first <= set(found.scores((kind, 4)))
+
+
+def test_added_seeds_are_the_same_for_every_kind_and_banks_tell_what_was_trained():
+    task, spec = make_task(), PlanSpec.of({"widths": [2, 4], "seeds": 2, "epochs": 5})
+    trainer = tuned_on(task, spec)
+    add_seeds(trainer, {4: 5}, "more")
+    found = trainer.tuned
+    assert found.seeds(2) == [0, 1]
+    assert found.seeds(4) == list(range(5))
+    again = Trainer(task, Tuned(found.setting), Pace(1000.0))
+    again.begin_round()
+    for bank in found.rounds[0]:
+        again.train(unpack(bank), "again")
+    for kind in KINDS:
+        for mine, theirs in zip(found.losses(kind), again.tuned.losses(kind), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(1, 3), st.integers(0, 5))))
+def test_students_survive_packing(drawn):
+    students = [Student(2 * width, seed, kind, 1.0) for kind, width, seed in drawn]
+    assert unpack(pack(students)) == students
+
+
+def test_look_agrees_with_the_definitions():
+    rng = np.random.default_rng(0)
+    P, q = rng.dirichlet(np.ones(3), 40), rng.dirichlet(np.ones(3), 40)
+    y = rng.integers(3, size=40)
+    seen = look(np.log(q), Rows(np.zeros((40, 1)), y, P, draws=2))
+    kl = (P * np.log(P / q)).sum(axis=1)
+    np.testing.assert_allclose(seen.losses["kl"], kl.reshape(-1, 2).mean(axis=1), rtol=1e-5)
+    wrong = (q.argmax(axis=1) != y).reshape(-1, 2).mean(axis=1)
+    np.testing.assert_array_equal(seen.losses["error"], wrong.astype(np.float32))
+    assert seen.means["manhattan"] == pytest.approx(abs(P - q).sum(axis=1).mean())
+    assert seen.means["brier"] == pytest.approx(((q - np.eye(3)[y]) ** 2).sum(axis=1).mean())
+    entropies = [-(p * np.log(p)).sum(axis=1) for p in (P, q)]
+    assert seen.means["entropy_correlation"] == pytest.approx(np.corrcoef(*entropies)[0, 1])
+    own = look(np.log(P), Rows(np.zeros((40, 1)), y, P))
+    assert own.means["kl"] == pytest.approx(0, abs=1e-12)
+    assert own.means["entropy_correlation"] == pytest.approx(1)
 
 
 def test_ctrl_c_is_passed_on(monkeypatch):

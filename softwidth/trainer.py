@@ -1,0 +1,163 @@
+"""Banks of a plan's students, one after the other, and everything that is known after each.
+
+What a plan knows does not depend on who chose its banks: a search, an earlier run's list, or a
+stored row give the same `Tuned`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from softwidth._types import Array
+from softwidth.pace import Pace
+from softwidth.specs import Student
+from softwidth.trials import KINDS, Setting, Task, Trial, train
+
+Combination = tuple[str, int]  # label kind and width
+Packed = tuple[str, int, float, int, int]  # label kind, width, step size, first and last seed
+
+
+class Ledger(Protocol):
+    """Where trained students are kept, and found again."""
+
+    def known(self, students: Sequence[Student]) -> dict[Student, Trial]:
+        """Those that have been trained before."""
+
+    def keep(self, trials: Sequence[Trial]) -> None:
+        """Keep these, all or none."""
+
+
+@dataclass(eq=False)
+class Tuned:
+    """All students so far; those of a curve are the ones at the chosen step size.
+
+    Attributes
+    ----------
+    setting : Setting
+    metric : {"error", "kl"}
+        The validation loss that chooses.
+    tried : dict of (label kind, width) to dict of step size to dict of seed to Trial
+    rounds : list of list of list of Packed
+        The banks of every round, in the order in which they were trained.
+    warnings : list of str
+    """
+
+    setting: Setting
+    metric: str = "error"
+    tried: dict[Combination, dict[float, dict[int, Trial]]] = field(default_factory=dict)
+    rounds: list[list[list[Packed]]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, trials: Iterable[Trial]) -> None:
+        """Take in trained students."""
+        for trial in trials:
+            student = trial.student
+            of_step = self.tried.setdefault((student.labels, student.width), {})
+            of_step.setdefault(student.step_size, {})[student.seed] = trial
+
+    def scores(self, combination: Combination) -> dict[float, tuple[float, float]]:
+        """Validation loss and log loss of every step size, means over the first seeds."""
+        first = range(self.setting.tuning_seeds)
+        return {
+            step: _mean([trials[seed].score(self.metric) for seed in first])
+            for step, trials in self.tried[combination].items()
+            if all(seed in trials for seed in first)
+        }
+
+    def step_size(self, combination: Combination) -> float:
+        """The step size of least validation loss; log loss decides between equals."""
+        scores = self.scores(combination)
+        return min(scores, key=scores.__getitem__)
+
+    def trials(self, combination: Combination) -> list[Trial]:
+        """The students at the chosen step size, as many for every label kind, by seed."""
+        chosen = self.tried[combination][self.step_size(combination)]
+        return [chosen[seed] for seed in self.seeds(combination[1])]
+
+    def seeds(self, width: int) -> list[int]:
+        """Seeds that students of every label kind have at this width."""
+        of_kinds = [self.tried[kind, width][self.step_size((kind, width))] for kind in KINDS]
+        return sorted(set.intersection(*(set(trials) for trials in of_kinds)))
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """All tried widths, rising."""
+        return tuple(sorted({width for _, width in self.tried}))
+
+    def losses(self, kind: str) -> list[Array]:
+        """Validation losses by width, each (seeds, rows)."""
+        return [
+            np.stack([trial.validation.losses[self.metric] for trial in self.trials((kind, width))])
+            for width in self.widths
+        ]
+
+
+class Trainer:
+    """Trains what it is told to, notes what it took, and keeps every student."""
+
+    def __init__(self, task: Task, tuned: Tuned, pace: Pace, ledger: Ledger | None = None) -> None:
+        self.task, self.tuned, self.pace, self.ledger = task, tuned, pace, ledger
+
+    def begin_round(self) -> None:
+        """Banks from here on belong to a new round."""
+        self.tuned.rounds.append([])
+
+    def train(self, students: Sequence[Student], label: str) -> None:
+        """Train a bank, but for students that are known already."""
+        if not students:
+            return
+        self.tuned.rounds[-1].append(pack(students))
+        began = time.monotonic()
+        known = {} if self.ledger is None else self.ledger.known(students)
+        pending = [student for student in students if student not in known]
+        trials = train(self.task, pending, self.tuned.setting, label) if pending else []
+        if self.ledger is not None and trials:
+            self.ledger.keep(trials)
+        found = known | {trial.student: trial for trial in trials}
+        self.tuned.add(found[student] for student in students)
+        earlier = sum(trial.seconds for trial in known.values())
+        work = self.work(sum(student.width for student in students))
+        self.pace.note(label, time.monotonic() - began, work, earlier=earlier)
+
+    def work(self, neurons: float) -> float:
+        """What a bank of so many neurons takes, in the unit of `Pace`."""
+        return float(neurons) * len(self.task.y) * self.tuned.setting.epochs
+
+
+def pack(students: Sequence[Student]) -> list[Packed]:
+    """Students in their order, those that differ by successive seeds in one entry.
+
+    >>> pack([Student(4, seed, "soft", 1.0) for seed in range(3)])
+    [('soft', 4, 1.0, 0, 2)]
+    """
+    packed: list[Packed] = []
+    for student in students:
+        same = (student.labels, student.width, student.step_size)
+        if packed and packed[-1][:3] == same and packed[-1][4] == student.seed - 1:
+            packed[-1] = (*same, packed[-1][3], student.seed)
+        else:
+            packed.append((*same, student.seed, student.seed))
+    return packed
+
+
+def unpack(packed: Iterable[Sequence[Any]]) -> list[Student]:
+    """The students that `pack` has packed.
+
+    >>> unpack([("soft", 4, 1.0, 1, 1)])
+    [Student(width=4, seed=1, labels='soft', step_size=1.0, radius=inf, init='symmetric')]
+    """
+    return [
+        Student(width, seed, kind, step_size)
+        for kind, width, step_size, first, last in packed
+        for seed in range(first, last + 1)
+    ]
+
+
+def _mean(scores: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    loss, log_loss = np.mean(scores, axis=0)
+    return float(loss), float(log_loss)
