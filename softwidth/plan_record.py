@@ -299,7 +299,7 @@ def _pooled(bins: Array) -> Array:
 def _plain(value: Any) -> Any:
     """`value` with numpy scalars, arrays and tuples as what JSON knows; NaN and inf as None."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_plain(entry) for entry in value]
     if isinstance(value, np.generic):
