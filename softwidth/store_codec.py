@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func
+from sqlalchemy import ColumnElement, Connection, case, func, literal
 from sqlalchemy import Row as Record
 
 from softwidth._checks import DataFileError, check_number
@@ -64,12 +64,13 @@ def columns(curves: bool) -> list[ColumnElement[Any]]:
         rows.c.commit_id: LARGEST_TEXT,
         rows.c.created: LARGEST_TEXT,
     }
-    if curves:
-        limits[rows.c.curves] = LARGEST_PACKED
     bounded = [
         case((func.length(column) <= limit, column)).label(column.name)
         for column, limit in limits.items()
     ]
+    if curves:  # none at all is NULL: what is too large must be something else, and no curves
+        large = func.length(rows.c.curves) > LARGEST_PACKED
+        bounded.append(case((large, literal(b"")), else_=rows.c.curves).label("curves"))
     return [*bounded, rows.c.seconds]
 
 
