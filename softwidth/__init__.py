@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from softwidth import bounds as bounds
     from softwidth import kernels as kernels
+    from softwidth import studies as studies
     from softwidth._types import Dataset as Dataset
     from softwidth.data import load as load
     from softwidth.estimators import SoftLabelClassifier as SoftLabelClassifier
@@ -32,7 +33,7 @@ _HOME = {
     "plan": "planner",
     "train_bank": "training",
 }
-_ROOMS = ("bounds", "kernels")  # modules that are public as such
+_ROOMS = ("bounds", "kernels", "studies")  # modules that are public as such
 __all__ = [
     "Dataset",
     "SoftLabelClassifier",
@@ -43,6 +44,7 @@ __all__ = [
     "make_targets",
     "margin",
     "plan",
+    "studies",
     "train_bank",
 ]
 

@@ -134,7 +134,9 @@ def save_figure(chart: alt.TopLevelMixin, path: str | Path, *, width: int = 640)
     path = Path(path)
     if path.suffix not in FORMATS:
         raise ArgumentError("figure", path, f"must end in {' or '.join(FORMATS)}.")
-    spec = {**chart.to_dict(), "width": width, "background": "white"}
+    spec = {**chart.to_dict(), "background": "white"}
+    if "facet" not in spec:  # panels have widths of their own
+        spec["width"] = width
     if path.suffix == ".svg":
         return write_whole("figure", path, vl_convert.vegalite_to_svg(spec))
     return write_whole("figure", path, vl_convert.vegalite_to_png(spec, scale=2))

@@ -233,6 +233,49 @@ def _report_store(place: str, out: Path, export: Path | None, study: str | None)
 
 
 @app.command()
+def study(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A study, or list for all of them.")],
+    *,
+    data: Annotated[str, typer.Option(help="Built-in data sets, each a part of it.")] = "digits",
+    smoke: Annotated[bool, typer.Option(help="Toy size: does it run at all?")] = False,
+    store: Annotated[
+        str, typer.Option(help="File or URL that keeps every student; the next run goes on there.")
+    ] = "softwidth.sqlite",
+    engine: Annotated[
+        str | None, typer.Option(help="local:N processes, or a Dask cluster at tcp://HOST:PORT.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Directory for table, figure and verdict.")] = Path(
+        "results"
+    ),
+    json_: Json = False,
+) -> None:
+    """Rerun a study, resumably: one claim, one table, one figure, a verdict."""
+    from softwidth import studies
+
+    if name == "list":
+        listed = studies.listing()
+        if json_:
+            print(json.dumps(listed))
+        else:
+            from softwidth.study_text import print_studies
+
+            print_studies(listed)
+        return
+    from softwidth._output import check_directory
+    from softwidth.studies._run import run_study, write_finding
+
+    check_directory("out", out)
+    scale = studies.Scale(tuple(_items(data) or ()), smoke)
+    found = run_study(name, store=store, scale=scale, engine=engine, progress_label=name)
+    written = write_finding(found, out, _command())
+    if json_:
+        _print_json({**found.as_dict(), "written": [str(path) for path in written]})
+    else:
+        print(f"{found.verdict.told}\n{found.verdict.sentence}")
+        print(*written, sep="\n")
+
+
+@app.command()
 def margin(
     source: Source = "digits",
     *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from softwidth.tasks import (
     conflicting_rows,
     flip_labels,
     group,
+    keep_classes,
     keep_pair,
     split_rows,
     to_unit_rows,
@@ -44,6 +46,7 @@ LARGEST_NOISE = 1e9  # far beyond any use; larger ones leave the numbers of floa
 def load(
     source: str | os.PathLike[str] | Mapping[str, Any],
     *,
+    only: Sequence[object] | None = None,
     positive: Sequence[object] | None = None,
     pair: Sequence[object] | None = None,
     noise: float = 0.0,
@@ -67,6 +70,8 @@ def load(
         ``X_val, ...``, ``X_test, ...``) or Keras's ``x_train, ...``; a ``.csv`` or ``.parquet``;
         or a mapping with the same keys as the archive. ``soft`` is (N, K) probabilities or vote
         counts, or (N,) for the positive class.
+    only : sequence, optional
+        Keep the rows of these classes only, before a task is made of them.
     positive : sequence, optional
         Classes that together are class 1 of a binary task; the rest is class 0.
     pair : sequence of two, optional
@@ -116,6 +121,8 @@ def load(
     found = _read(source, target, soft_columns, soft_key)
     if normalise and not noise:
         _refuse_zero_rows(found)
+    if only is not None:
+        found = _restricted(found, only)
     parts, classes, notes = _task(found, positive, pair)
     name, notes = found.name, [*found.notes, *notes]
     del found  # what the task does not use is not kept while it is split
@@ -222,6 +229,20 @@ def _refuse_zero_rows(found: Source) -> None:
     for name, part in (("X", found.train), ("X_val", found.val), ("X_test", found.test)):
         if part is not None:
             check_rows_not_zero(name, np.asarray(part.X.any(axis=1)))
+
+
+def _restricted(found: Source, only: Sequence[object]) -> Source:
+    """A source with the rows of some classes only."""
+    notes, classes = list(found.notes), found.classes
+    parts: dict[str, Any] = {}
+    for split in SPLITS:
+        part = getattr(found, split)
+        if part is not None:
+            parts[split], classes, more = keep_classes(part, found.classes, only)
+            notes += more
+    restricted = replace(found, **parts, classes=classes, notes=tuple(notes))
+    _check_rows_left({s: getattr(restricted, s) for s in SPLITS}, "only", only, classes)
+    return restricted
 
 
 def _task(

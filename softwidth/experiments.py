@@ -28,7 +28,9 @@ class Experiment(Protocol):
     equal bank must give equal rows, wherever they are run.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What its rows are called where no study asks."""
 
     def cost(self, spec: Any) -> float:
         """Work of one trial, about multiply-adds."""
@@ -136,7 +138,7 @@ def _targets(prepared: Prepared, specs: Sequence[TrialSpec]) -> dict[str, Target
     }
 
 
-_SIZED = ("source", "positive", "pair", "target", "soft_columns", "soft_key", "draws", "student_rows", "keep_fraction")  # fmt: skip
+_SIZED = ("source", "only", "positive", "pair", "target", "soft_columns", "soft_key", "draws", "student_rows", "keep_fraction")  # fmt: skip
 _known_sizes: dict[tuple[Any, ...], tuple[int, int, int, int]] = {}
 
 

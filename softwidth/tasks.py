@@ -68,27 +68,45 @@ def group(
 
 def keep_pair(
     part: Part, classes: Sequence[str], pair: Sequence[object]
-) -> tuple[Part, tuple[str, str], list[str]]:
-    """The rows of two classes; soft labels restricted to them.
-
-    A row whose soft label has nothing on the pair takes its class id, and a note says how many.
-    """
+) -> tuple[Part, tuple[str, ...], list[str]]:
+    """The rows of two classes, the first of them class 0; soft labels as in `keep_classes`."""
     ids = class_numbers("pair", pair, classes)
     if len(ids) != 2 or ids[0] == ids[1]:
         raise ArgumentError("pair", pair, "must name two different classes.")
+    return _kept(part, classes, ids)
+
+
+def keep_classes(
+    part: Part, classes: Sequence[str], only: Sequence[object]
+) -> tuple[Part, tuple[str, ...], list[str]]:
+    """The rows of some classes, in their old order; soft labels restricted to them.
+
+    A row whose soft label has nothing on these classes takes its class id, and a note says how many.
+    """
+    ids = sorted(set(class_numbers("only", only, classes)))
+    if len(ids) < 2:
+        raise ArgumentError("only", only, "must name at least two classes.")
+    return _kept(part, classes, ids)
+
+
+def _kept(
+    part: Part, classes: Sequence[str], ids: list[int]
+) -> tuple[Part, tuple[str, ...], list[str]]:
     kept = part.rows(np.isin(part.y, ids))
-    y = (kept.y == ids[1]).astype(np.int64)
+    place = np.zeros(len(classes), np.int64)
+    place[ids] = np.arange(len(ids))
+    y, soft = place[kept.y], kept.soft
     notes: list[str] = []
-    soft = kept.soft
     if soft is not None:
         soft = soft[:, ids].copy()
-        empty = soft.sum(axis=1) == 0
+        empty = np.flatnonzero(soft.sum(axis=1) == 0)
         soft[empty, y[empty]] = 1
-        if empty.any():
-            notes = [f"{empty.sum()} rows had no soft label on the pair and took their class id."]
+        if len(empty):
+            which = "pair" if len(ids) == 2 else "classes"
+            notes = [f"{len(empty)} rows had no soft label on the {which} and took their class id."]
         if np.issubdtype(soft.dtype, np.floating) and not (soft == np.rint(soft)).all():
             soft = soft / soft.sum(axis=1, keepdims=True)
-    return Part(kept.X, y, soft), (classes[ids[0]], classes[ids[1]]), notes
+    return Part(kept.X, y, soft), tuple(classes[id_] for id_ in ids), notes
 
 
 def add_noise(X: Array, sigma: float, rng: np.random.Generator) -> Array:

@@ -19,7 +19,7 @@ from softwidth.spoils import spoiled
 from softwidth.tasks import keep_by_margin, split_rows, with_training_rows
 from softwidth.trial_spec import ANNOTATORS, FROM_DATA, TrialSpec, file_digest
 
-LOADED = ("positive", "pair", "target", "soft_columns", "noise", "flip", "draws")
+LOADED = ("only", "positive", "pair", "target", "soft_columns", "noise", "flip", "draws")
 Rows = tuple[Array, Labels]
 
 

@@ -38,7 +38,7 @@ class TrialSpec(BaseModel):
 
     Attributes
     ----------
-    source, positive, pair, target, soft_columns, soft_key, noise, flip, draws
+    source, only, positive, pair, target, soft_columns, soft_key, noise, flip, draws
         As in `data.load`.
     data_seed : int
         Seed of splits, noise, flips and the students' share of the rows.
@@ -83,6 +83,7 @@ class TrialSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     source: str = "digits"
+    only: tuple[str, ...] | None = None
     positive: tuple[str, ...] | None = None
     pair: tuple[str, str] | None = None
     target: str | None = None
@@ -251,7 +252,7 @@ class TrialSpec(BaseModel):
         ]
 
 
-_CLASS_NAMES = {"positive", "pair", "soft_columns"}
+_CLASS_NAMES = {"only", "positive", "pair", "soft_columns"}
 _NUMBERS = {n for n, f in TrialSpec.model_fields.items() if f.annotation in (float, float | None)}
 
 

@@ -20,6 +20,7 @@ from softwidth.tasks import (
     flip_labels,
     group,
     keep_by_margin,
+    keep_classes,
     keep_pair,
     split_rows,
     to_unit_rows,
@@ -86,6 +87,28 @@ def test_a_pair_keeps_its_rows_and_conditions_the_soft_labels_on_them(seed, soft
     assert bool(notes) == (not some.all())
 
 
+@given(seeds, kinds_of_soft, st.sets(st.sampled_from(CLASSES), min_size=2))
+def test_some_classes_are_the_rows_of_their_pairs(seed, soft, only):
+    part, names = random_part(seed, soft), sorted(only)
+    kept, classes, _ = keep_classes(part, CLASSES, names[::-1])
+    assert list(classes) == names
+    np.testing.assert_array_equal(
+        np.array(names)[kept.y],
+        np.array(CLASSES)[part.y][np.isin(part.y, [CLASSES.index(n) for n in names])],
+    )
+    again, _, _ = keep_pair(kept, classes, names[:2])
+    once, _, _ = keep_pair(part, CLASSES, names[:2])
+    np.testing.assert_array_equal(again.X, once.X)
+    if soft == "votes":  # without a row that had no vote on the classes, conditioning twice is once
+        some = (
+            part.soft[np.isin(part.y, [CLASSES.index(n) for n in names[:2]])][
+                :, [CLASSES.index(n) for n in names[:2]]
+            ].sum(axis=1)
+            > 0
+        )
+        np.testing.assert_array_equal(again.soft[some], once.soft[some])
+
+
 def test_numbers_and_single_names_are_class_names_too():
     part = random_part(0)
     digits = tuple(map(str, range(4)))
@@ -100,6 +123,8 @@ def test_numbers_and_single_names_are_class_names_too():
         (group, [], "both sides"),
         (group, CLASSES, "both sides"),
         (group, "cab", "`positive` .*unknown"),
+        (keep_classes, ["ant", "ant"], "at least two classes"),
+        (keep_classes, ["ant", "dgo"], "did you mean 'dog'"),
         (keep_pair, ["ant", "ant"], "two different classes"),
         (keep_pair, ["ant"], "two different classes"),
         (keep_pair, ["ant", "bee", "cat"], "two different classes"),

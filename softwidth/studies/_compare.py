@@ -1,0 +1,79 @@
+"""Paired differences between two kinds of students, over seeds and test rows together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from softwidth._checks import ArgumentError
+from softwidth._types import Array
+from softwidth.store import Row
+from softwidth.trial_measures import mistakes
+
+DRAWS = 4000
+BLOCK = 500  # draws at a time
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean difference of test errors, and where it lies.
+
+    Attributes
+    ----------
+    mean : float
+        Error of the first minus error of the second.
+    interval : tuple of float
+        At level ``1 - 0.05/comparisons`` (Bonferroni).
+    """
+
+    mean: float
+    interval: tuple[float, float]
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval leaves no doubt, else 0."""
+        return (self.interval[0] > 0) - (self.interval[1] < 0)
+
+
+def wrong(rows: Sequence[Row], draws: int = 1) -> Array:
+    """Share of mistakes by seed and test row, shape (S, N); repeated draws of a row are averaged."""
+    stacked = np.stack([mistakes(row, "test") for row in rows])
+    return np.asarray(stacked.reshape(len(rows), -1, draws).mean(axis=2, dtype=np.float32))
+
+
+def difference(first: Array, second: Array, *, comparisons: int = 1, seed: int = 0) -> Difference:
+    """Paired by seed and row: students of one seed started alike and answer for the same rows.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (S, N)
+        Share of mistakes.
+    comparisons : int
+        How many such differences are looked at together.
+
+    Raises
+    ------
+    ArgumentError
+        Two shapes.
+
+    Examples
+    --------
+    >>> a, b = np.ones((3, 50)), np.zeros((3, 50))
+    >>> difference(a, b).mean, difference(a, b).sign
+    (1.0, 1)
+    """
+    if first.shape != second.shape:
+        raise ArgumentError("second", second.shape, f"must have the shape {first.shape}.")
+    D, rng = (first - second).astype(np.float32), np.random.default_rng(seed)
+    S, N = D.shape
+    means = []
+    for _ in range(DRAWS // BLOCK):
+        rows = rng.multinomial(N, np.full(N, 1 / N), size=BLOCK).astype(np.float32) / N
+        seeds = rng.multinomial(S, np.full(S, 1 / S), size=BLOCK) / S
+        means.append(np.einsum("bs,bs->b", rows @ D.T, seeds))
+    tail = (1 - LEVEL) / comparisons / 2
+    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
+    return Difference(float(D.mean(dtype=np.float64)), (float(low), float(high)))

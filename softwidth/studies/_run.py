@@ -1,0 +1,152 @@
+"""Run a study, resumably, and keep its table, figure and verdict."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from softwidth._output import check_directory, write_whole
+from softwidth.experiments import StudentTrials
+from softwidth.store import Row, Store, open_store
+from softwidth.studies._study import NAMES, Scale, Study, Verdict, find_study
+from softwidth.sweep import collect, sweep
+from softwidth.trial_spec import TrialSpec
+
+if TYPE_CHECKING:
+    import pandas
+
+DIGITS = 6  # of numbers in a table
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What a run of a study has found.
+
+    Attributes
+    ----------
+    name, claim : str
+    verdict : Verdict
+    table : DataFrame
+    students, worker_seconds : int, float
+        Trained for it, by this run or before.
+    about : dict
+        Versions, machines, commits and seeds of its rows, and its size.
+    """
+
+    name: str
+    claim: str
+    verdict: Verdict
+    table: pandas.DataFrame
+    students: int
+    worker_seconds: float
+    about: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers and words, without the table."""
+        return {
+            "name": self.name,
+            "claim": self.claim,
+            **asdict(self.verdict),
+            "students": self.students,
+            "worker_seconds": round(self.worker_seconds, 1),
+            **self.about,
+        }
+
+
+class _Asking:
+    """`_study.Ask` of one study: a sweep of what is not stored, then the rows of all."""
+
+    def __init__(self, name: str, store: Store, engine: Any, label: str | None) -> None:
+        self.name, self.store, self.engine, self.label = name, store, engine, label
+        self.asked: dict[str, tuple[float, Row]] = {}
+
+    def __call__(self, specs: Sequence[TrialSpec]) -> list[Row]:
+        sweep(
+            StudentTrials(), specs, self.store,
+            study=self.name, engine=self.engine, progress_label=self.label,
+        )  # fmt: skip
+        rows = collect(specs, self.store, curves=True)
+        self.asked |= {row.id: (row.seconds, row) for row in rows}
+        return rows
+
+
+def run_study(
+    name: str,
+    *,
+    store: str | Path = "softwidth.sqlite",
+    scale: Scale | None = None,
+    engine: Any = None,
+    progress_label: str | None = None,
+) -> Finding:
+    """Train what is not stored, make the table, judge it.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    store : str or Path
+        Where every student is kept: a run that was broken off goes on, another one only reads.
+    scale : Scale, optional
+        By default digits at full size.
+    engine : optional
+        See `sweep.sweep`.
+
+    Raises
+    ------
+    ArgumentError, MissingDataError, StoreError, SweepError
+    """
+    study, scale = find_study(name), scale or Scale()
+    with open_store(store) as opened:
+        ask = _Asking(name, opened, engine, progress_label)
+        table = study.measure(ask, scale)
+    rows = [row for _, row in ask.asked.values()]
+    return Finding(
+        name,
+        study.CLAIM,
+        study.judge(table),
+        table,
+        len(rows),
+        sum(seconds for seconds, _ in ask.asked.values()),
+        _about(rows, scale),
+    )
+
+
+def _about(rows: Sequence[Row], scale: Scale) -> dict[str, Any]:
+    versions = {json.dumps(row.versions, sort_keys=True) for row in rows}
+    return {
+        "data": list(scale.data),
+        "smoke": scale.smoke,
+        "seeds": sorted({row.spec["seed"] for row in rows}),
+        "versions": [json.loads(text) for text in sorted(versions)],
+        "machines": sorted({row.machine for row in rows}),
+        "commits": sorted({row.commit for row in rows if row.commit}),
+        "written": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+
+
+def write_finding(finding: Finding, out: str | Path, command: str) -> list[Path]:
+    """``NAME.csv``, ``NAME.svg`` and ``NAME.json`` in a directory, each whole or not at all."""
+    from softwidth.charts import save_figure
+
+    directory, study = check_directory("out", out), find_study(finding.name)
+    stem = directory / finding.name
+    table = finding.table.round(DIGITS).to_csv(index=False, lineterminator="\n")
+    record = json.dumps({"command": command, **finding.as_dict()}, indent=1)
+    return [
+        write_whole("out", stem.with_suffix(".csv"), table),
+        save_figure(study.draw(finding.table), stem.with_suffix(".svg")),
+        write_whole("out", stem.with_suffix(".json"), record + "\n"),
+    ]
+
+
+def listing() -> list[dict[str, str]]:
+    """Every study with its claim, cost and last verdict."""
+    return [_listed(name, find_study(name)) for name in NAMES]
+
+
+def _listed(name: str, study: Study) -> dict[str, str]:
+    return {"name": name, "claim": study.CLAIM, "cost": study.COST, "verdict": study.LAST}

@@ -1,0 +1,105 @@
+"""What a study is: the parts that every one of them has, and the list of them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from softwidth._checks import check_choice
+from softwidth.store import Row
+from softwidth.trial_spec import TrialSpec
+
+if TYPE_CHECKING:
+    import altair
+    import pandas
+
+NAMES = ("table1", "radius")
+VERDICTS = ("supported", "refuted", "undecided")
+Ask = Callable[[Sequence[TrialSpec]], list[Row]]  # trains what is not stored; rows with curves
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a study is run.
+
+    Attributes
+    ----------
+    data : tuple of str
+        Built-in data sets, each a part of the table.
+    smoke : bool
+        Toy size: does it run at all?
+    """
+
+    data: tuple[str, ...] = ("digits",)
+    smoke: bool = False
+
+    def __call__(self, full: Any, smoke: Any) -> Any:
+        """One of two values, by size.
+
+        >>> Scale(smoke=True)(10, 2)
+        2
+        """
+        return smoke if self.smoke else full
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a table says of the claim.
+
+    Attributes
+    ----------
+    word : {"supported", "refuted", "undecided"}
+    sentence : str
+        Why, with the numbers.
+    effect : float
+    interval : tuple of float
+        Of the effect, 95 % for all comparisons of the verdict together.
+    unit : str
+    """
+
+    word: str
+    sentence: str
+    effect: float
+    interval: tuple[float, float]
+    unit: str
+
+    def __post_init__(self) -> None:
+        check_choice("word", self.word, VERDICTS)
+
+    @property
+    def told(self) -> str:
+        """Word, effect and interval in a line."""
+        low, high = self.interval
+        return f"{self.word}: {self.effect:+.2f} ({low:+.2f} to {high:+.2f}) {self.unit}"
+
+
+class Study(Protocol):
+    """A module of this package; see the package's own words."""
+
+    __name__: str
+    CLAIM: str
+    COST: str
+    LAST: str
+
+    def measure(self, ask: Ask, scale: Scale) -> pandas.DataFrame:
+        """The table."""
+
+    def judge(self, table: pandas.DataFrame) -> Verdict:
+        """The verdict."""
+
+    def draw(self, table: pandas.DataFrame) -> altair.TopLevelMixin:
+        """The figure."""
+
+
+def find_study(name: str) -> Study:
+    """A study by its name.
+
+    Raises
+    ------
+    ArgumentError
+        Unknown; the message says the nearest.
+    """
+    check_choice("name", name, NAMES)
+    return importlib.import_module(f"softwidth.studies.{name}")

@@ -1,0 +1,139 @@
+"""Studies at toy size, their protocol, and what they keep."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softwidth import studies
+from softwidth._checks import ArgumentError
+from softwidth.cli import main
+from softwidth.studies._compare import difference
+from softwidth.studies._tuned import tuned
+from softwidth.trial_spec import TrialSpec
+
+
+def test_every_study_has_all_of_its_parts():
+    for name in studies.NAMES:
+        study = studies.find_study(name)
+        for part in ("CLAIM", "COST", "LAST", "measure", "judge", "draw"):
+            assert getattr(study, part)
+
+
+def test_an_unknown_study_is_answered_with_the_nearest():
+    with pytest.raises(ArgumentError, match="did you mean 'table1'"):
+        studies.find_study("tabel1")
+
+
+@pytest.mark.parametrize("name", studies.NAMES)
+def test_a_study_runs_at_toy_size_and_then_only_reads(name, tmp_path, capsys):
+    command = ["study", name, "--smoke", "--json", "--store", str(tmp_path / "s.sqlite")]
+    assert main([*command, "--out", str(tmp_path / "first")]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["word"] in ("supported", "refuted", "undecided")
+    assert first["students"] > 0
+    assert main([*command, "--out", str(tmp_path / "second"), "--engine", "local:2"]) == 0
+    for suffix in ("csv", "svg"):
+        texts = [(tmp_path / run / f"{name}.{suffix}").read_bytes() for run in ("first", "second")]
+        assert texts[0] == texts[1]
+    table = pd.read_csv(tmp_path / "first" / f"{name}.csv")
+    assert {"data", "width", "labels", "step_size", "seeds"} <= set(table.columns)
+
+
+def test_the_list_on_the_command_line(capsys):
+    assert main(["study", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [each["name"] for each in listed] == list(studies.NAMES)
+    assert all(set(each) == {"name", "claim", "cost", "verdict"} for each in listed)
+    assert main(["study", "list"]) == 0
+
+
+def test_bad_input_is_one_line(capsys, tmp_path):
+    store = ["--store", str(tmp_path / "s.sqlite")]
+    for arguments, says in (
+        (["tabel1"], "did you mean 'table1'"),
+        (["radius", "--smoke", "--data", "digist"], "digits"),
+        (["radius", "--smoke", "--engine", "locl:2"], "engine"),
+    ):
+        assert main(["study", *arguments, *store]) == 2
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert says in error
+
+
+# --- the protocol
+
+
+class Landscape:
+    """Answers for students whose validation error is least at a known step size."""
+
+    def __init__(self, best):
+        self.best, self.asked = best, []
+
+    def __call__(self, specs):
+        self.asked += specs
+        return [
+            SimpleNamespace(
+                spec=spec.as_dict(),
+                metrics={
+                    "status": "trained",
+                    "val_error": abs(np.log10(spec.step_size / self.best[spec.labels])) / 10,
+                    "val_log_loss": 0.5,
+                },
+            )
+            for spec in specs
+        ]
+
+
+@given(st.floats(-2, 3), st.floats(-2, 3))
+def test_every_label_kind_gets_its_own_best_step_size(hard, soft):
+    """Within a quarter of a decade, also up to a decade beyond the grid's edge."""
+    ask = Landscape({"hard": 10**hard, "soft": 10**soft})
+    base = TrialSpec.of(width=2, teacher="wide")
+    found = tuned(ask, base, seeds=4, labels=["hard", "soft"])
+    for (cell, rows), best in zip(found, (hard, soft), strict=True):
+        assert [row.spec["seed"] for row in rows] == [0, 1, 2, 3]
+        steps = {row.spec["step_size"] for row in rows}
+        assert len(steps) == 1
+        assert abs(np.log10(steps.pop()) - best) <= 0.26
+        assert {row.spec["labels"] for row in rows} == {cell.labels}
+
+
+def test_both_kinds_are_tuned_with_equal_effort_within_the_grid():
+    ask = Landscape({"hard": 1.0, "soft": 10.0})
+    tuned(ask, TrialSpec.of(width=2, teacher="wide"), seeds=4, labels=["hard", "soft"])
+    tried = {
+        kind: len({(s.seed, s.step_size) for s in ask.asked if s.labels == kind})
+        for kind in ("hard", "soft")
+    }
+    assert tried["hard"] == tried["soft"] == 3 * 7 + 1
+
+
+# --- intervals
+
+
+def test_intervals_cover_a_known_difference():
+    """Students and rows both vary: the interval of both covers in 95 % or more of 200 tests."""
+    covered = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        row_part = rng.normal(0, 0.2, 300)
+        first, second = (
+            mean + row_part + rng.normal(0, 0.02, (12, 1)) + rng.normal(0, 0.3, (12, 300))
+            for mean in (0.30, 0.27)
+        )
+        low, high = difference(first, second, seed=seed).interval
+        covered += low <= 0.03 <= high
+    assert covered >= 184  # 92 %: four standard deviations below would be 178
+
+
+def test_more_comparisons_make_wider_intervals():
+    rng = np.random.default_rng(0)
+    first, second = rng.random((8, 100)), rng.random((8, 100))
+    one, many = (difference(first, second, comparisons=n).interval for n in (1, 20))
+    assert many[0] < one[0] < one[1] < many[1]
