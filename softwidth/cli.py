@@ -250,10 +250,11 @@ def study(
     json_: Json = False,
 ) -> None:
     """Rerun a study, resumably: one claim, one table, one figure, a verdict."""
-    from softwidth import studies
+    from softwidth.studies._run import listing, run_study, write_finding
+    from softwidth.studies._study import Scale
 
     if name == "list":
-        listed = studies.listing()
+        listed = listing()
         if json_:
             print(json.dumps(listed))
         else:
@@ -262,10 +263,9 @@ def study(
             print_studies(listed)
         return
     from softwidth._output import check_directory
-    from softwidth.studies._run import run_study, write_finding
 
     check_directory("out", out)
-    scale = studies.Scale(tuple(_items(data) or ()), smoke)
+    scale = Scale(tuple(_items(data) or ()), smoke)
     found = run_study(name, store=store, scale=scale, engine=engine, progress_label=name)
     written = write_finding(found, out, _command())
     if json_:

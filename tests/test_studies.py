@@ -118,18 +118,18 @@ def test_both_kinds_are_tuned_with_equal_effort_within_the_grid():
 
 
 def test_intervals_cover_a_known_difference():
-    """Students and rows both vary: the interval of both covers in 95 % or more of 200 tests."""
+    """Students and rows both vary, and the interval is of both."""
     covered = 0
-    for seed in range(200):
+    for seed in range(100):
         rng = np.random.default_rng(seed)
-        row_part = rng.normal(0, 0.2, 300)
+        row_part = rng.normal(0, 0.2, 100)
         first, second = (
-            mean + row_part + rng.normal(0, 0.02, (12, 1)) + rng.normal(0, 0.3, (12, 300))
+            mean + row_part + rng.normal(0, 0.02, (12, 1)) + rng.normal(0, 0.3, (12, 100))
             for mean in (0.30, 0.27)
         )
         low, high = difference(first, second, seed=seed).interval
         covered += low <= 0.03 <= high
-    assert covered >= 184  # 92 %: four standard deviations below would be 178
+    assert covered >= 88  # of 100; at 95 % three standard deviations below
 
 
 def test_more_comparisons_make_wider_intervals():

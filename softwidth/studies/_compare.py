@@ -71,9 +71,14 @@ def difference(first: Array, second: Array, *, comparisons: int = 1, seed: int =
     S, N = D.shape
     means = []
     for _ in range(DRAWS // BLOCK):
-        rows = rng.multinomial(N, np.full(N, 1 / N), size=BLOCK).astype(np.float32) / N
-        seeds = rng.multinomial(S, np.full(S, 1 / S), size=BLOCK) / S
-        means.append(np.einsum("bs,bs->b", rows @ D.T, seeds))
+        by_seed = _weights(rng, N).astype(np.float32) @ D.T
+        means.append(np.einsum("bs,bs->b", by_seed, _weights(rng, S)))
     tail = (1 - LEVEL) / comparisons / 2
     low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
     return Difference(float(D.mean(dtype=np.float64)), (float(low), float(high)))
+
+
+def _weights(rng: np.random.Generator, n: int) -> Array:
+    """Weights (BLOCK, n) of n things drawn with replacement, each row summing to 1."""
+    drawn = rng.integers(n, size=(BLOCK, n)) + n * np.arange(BLOCK)[:, None]
+    return np.bincount(drawn.ravel(), minlength=BLOCK * n).reshape(BLOCK, n) / n
