@@ -26,13 +26,8 @@ FLOORS = {
     4: "plan_spec plan_labels plan_record plan_theory plan_certificate planner pace trials tuning least_width advice "
     "trainer search rounds spec_file resampling "
     "trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
-<<<<<<< HEAD
     5: "estimator_plan estimators export plan_form page_text charts report rows_page rows_summary studies deep",
-    6: "bounds_text plan_text cli",
-=======
-    5: "estimator_plan estimators plan_form page_text charts report rows_page rows_summary studies deep",
     6: "bounds_text plan_text study_text cli",
->>>>>>> 1fa8b11 (Studies: one claim, one table, one verdict, by a written protocol; table1 and radius)
 }
 MODULES = sorted(p.relative_to(HOUSE).with_suffix("").as_posix() for p in HOUSE.rglob("*.py"))
 
