@@ -38,7 +38,7 @@ def recommend(decision: Decision, why_not: Sequence[str]) -> Recommendation:
     low, high = saving.interval
     hard, soft = decision.least["hard"], decision.least["soft"]
     facts = f"{_width_text('soft labels', soft, decision)}, {_width_text('hard labels', hard, decision)}"
-    sure = f"the saving is {_ratio_text(saving)} (95 % interval {low:g} to {high:g})"
+    sure = f"the saving is {_ratio_text(saving)} (95 % interval {low:.4g} to {high:.4g})"
     if low > 1:
         reason = f"Soft labels pay: {facts}; {sure}. {_source_of_gain(decision)}"
         return Recommendation("soft", soft.width, reason)
@@ -63,7 +63,7 @@ def _end_text(width: int | None, decision: Decision) -> str:
 
 
 def _ratio_text(saving: Saving) -> str:
-    return f"at least {saving.ratio:g}-fold" if saving.at_least else f"{saving.ratio:g}-fold"
+    return f"at least {saving.ratio:.4g}-fold" if saving.at_least else f"{saving.ratio:.4g}-fold"
 
 
 def _source_of_gain(decision: Decision) -> str:
