@@ -121,6 +121,12 @@ def training_curves(plan: Plan) -> alt.Chart:
     )
 
 
+def label_colours() -> alt.Color:
+    """The colours of label kinds in a study's figure: those of a plan's."""
+    kinds = ["soft", "hard", "argmax"]
+    return alt.Color("labels:N", scale=alt.Scale(domain=kinds, range=[COLOURS[k] for k in kinds]))
+
+
 def save_figure(chart: alt.TopLevelMixin, path: str | Path, *, width: int = 640) -> Path:
     """A chart as a ``.svg`` or ``.png`` file, without a browser.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +25,22 @@ def test_every_study_has_all_of_its_parts():
         study = studies.find_study(name)
         for part in ("CLAIM", "COST", "LAST", "measure", "judge", "draw"):
             assert getattr(study, part)
+
+
+@pytest.mark.parametrize("name", studies.NAMES)
+def test_the_last_verdict_told_is_the_one_kept(name):
+    kept = Path(__file__).parents[1] / "results" / f"{name}.json"
+    if not kept.exists():
+        assert studies.find_study(name).LAST == "not run yet"
+        return
+    found = json.loads(kept.read_text())
+    assert not found["smoke"]
+    parts = (found[key] for key in ("word", "sentence", "effect", "interval", "unit"))
+    assert studies.Verdict(*parts).told == studies.find_study(name).LAST
+    table = pd.read_csv(kept.with_suffix(".csv"))
+    again = studies.find_study(name).judge(table)
+    assert again.word == found["word"]
+    assert again.effect == pytest.approx(found["effect"], abs=1e-5)
 
 
 def test_an_unknown_study_is_answered_with_the_nearest():
@@ -106,7 +123,9 @@ def test_every_label_kind_gets_its_own_best_step_size(hard, soft):
 
 def test_both_kinds_are_tuned_with_equal_effort_within_the_grid():
     ask = Landscape({"hard": 1.0, "soft": 10.0})
-    tuned(ask, TrialSpec.of(width=2, teacher="wide"), seeds=4, labels=["hard", "soft"])
+    tuned(
+        ask, TrialSpec.of(width=2, teacher="wide"), seeds=4, tuning_seeds=3, labels=["hard", "soft"]
+    )
     tried = {
         kind: len({(s.seed, s.step_size) for s in ask.asked if s.labels == kind})
         for kind in ("hard", "soft")

@@ -119,6 +119,8 @@ def draw(table: pandas.DataFrame) -> altair.TopLevelMixin:
     """Test error against radius by label kind and width."""
     import altair as alt
 
+    from softwidth.charts import label_colours
+
     rows = table.assign(
         radius=table.radius.map("{:g}".format).replace("nan", "none"),
         panel=table.data + ", width " + table.width.astype(str),
@@ -130,9 +132,9 @@ def draw(table: pandas.DataFrame) -> altair.TopLevelMixin:
         .encode(
             x=alt.X("radius:O", sort=order, title="projection radius B"),
             y=alt.Y("test_error:Q", title="test error (%)", scale=alt.Scale(zero=False)),
-            color="labels:N",
+            color=label_colours(),
             strokeDash="labels:N",
         )
         .properties(width=260, height=200)
-        .facet("panel:N", columns=2)
+        .facet(alt.Facet("panel:N", title=None), columns=2)
     )
