@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from softwidth._checks import SoftwidthError
+from softwidth._checks import ArgumentError, SoftwidthError
 
 app = typer.Typer(
     name="softwidth",
@@ -205,13 +205,23 @@ def report(
     from softwidth.store import is_store
 
     if is_store(stored):
+        _refuse_given(
+            "figure", figure, "goes with a plan.json: a store has no width curve of its own."
+        )
         written = _report_store(stored, out, export, study)
     else:
+        _refuse_given("export", export, "goes with a store: a plan has no rows to export.")
+        _refuse_given("study", study, "goes with a store.")
         written = _report_plan(Path(stored), out, figure)
     if json_:
         _print_json({"written": [str(path) for path in written]})
     else:
         print(*written, sep="\n")
+
+
+def _refuse_given(name: str, value: object, wish: str) -> None:
+    if value is not None:
+        raise ArgumentError(name, value, wish)
 
 
 def _report_plan(stored: Path, out: Path, figure: Path | None) -> list[Path]:

@@ -59,6 +59,16 @@ def test_report_of_a_store_from_the_command_line(tmp_path, capsys):
     assert len(table.read_text().splitlines()) == 4
 
 
+def test_what_goes_with_the_other_kind_is_refused(tmp_path, capsys):
+    path = tmp_path / "rows.sqlite"
+    open_store(path).close()
+    assert cli.main(["report", str(path), "--figure", "curve.svg"]) == 2
+    assert "`figure`" in capsys.readouterr().err
+    assert cli.main(["report", str(tmp_path / "plan.json"), "--export", "rows.csv"]) == 2
+    assert "`export`" in capsys.readouterr().err
+    assert list(tmp_path.glob("*.html")) == []
+
+
 def test_report_of_no_store_is_one_line(tmp_path, capsys):
     (tmp_path / "cut.sqlite").write_bytes(b"SQLite format 3\0" + b"x" * 1000)
     for place in (tmp_path / "cut.sqlite", "mysql://h/d", "postgresql://me:secret@127.0.0.1:1/d"):
