@@ -9,12 +9,12 @@ import numpy as np
 
 from softwidth._checks import ArgumentError
 from softwidth._types import Array
+from softwidth.resampling import LEVEL, resampled_weights
 from softwidth.store import Row
 from softwidth.trial_measures import mistakes
 
 DRAWS = 4000
 BLOCK = 500  # draws at a time
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,8 @@ def difference(first: Array, second: Array, *, comparisons: int = 1, seed: int =
     S, N = D.shape
     means = []
     for _ in range(DRAWS // BLOCK):
-        by_seed = _weights(rng, N).astype(np.float32) @ D.T
-        means.append(np.einsum("bs,bs->b", by_seed, _weights(rng, S)))
+        by_seed = resampled_weights(rng, BLOCK, N, N).astype(np.float32) @ D.T
+        means.append(np.einsum("bs,bs->b", by_seed, resampled_weights(rng, BLOCK, S, S)))
     tail = (1 - LEVEL) / comparisons / 2
     low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
     return Difference(float(D.mean(dtype=np.float64)), (float(low), float(high)))
-
-
-def _weights(rng: np.random.Generator, n: int) -> Array:
-    """Weights (BLOCK, n) of n things drawn with replacement, each row summing to 1."""
-    drawn = rng.integers(n, size=(BLOCK, n)) + n * np.arange(BLOCK)[:, None]
-    return np.bincount(drawn.ravel(), minlength=BLOCK * n).reshape(BLOCK, n) / n

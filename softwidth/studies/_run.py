@@ -62,7 +62,7 @@ class _Asking:
 
     def __init__(self, name: str, store: Store, engine: Any, label: str | None) -> None:
         self.name, self.store, self.engine, self.label = name, store, engine, label
-        self.asked: dict[str, tuple[float, Row]] = {}
+        self.asked: dict[str, Row] = {}
 
     def __call__(self, specs: Sequence[TrialSpec]) -> list[Row]:
         sweep(
@@ -70,7 +70,7 @@ class _Asking:
             study=self.name, engine=self.engine, progress_label=self.label,
         )  # fmt: skip
         rows = collect(specs, self.store, curves=True)
-        self.asked |= {row.id: (row.seconds, row) for row in rows}
+        self.asked |= {row.id: row for row in rows}
         return rows
 
 
@@ -103,14 +103,14 @@ def run_study(
     with open_store(store) as opened:
         ask = _Asking(name, opened, engine, progress_label)
         table = study.measure(ask, scale)
-    rows = [row for _, row in ask.asked.values()]
+    rows = list(ask.asked.values())
     return Finding(
         name,
         study.CLAIM,
         study.judge(table),
         table,
         len(rows),
-        sum(seconds for seconds, _ in ask.asked.values()),
+        sum(row.seconds for row in rows),
         _about(rows, scale),
     )
 
