@@ -76,6 +76,8 @@ def test_bad_input_is_one_line(capsys, tmp_path):
     for arguments, says in (
         (["tabel1"], "did you mean 'table1'"),
         (["radius", "--smoke", "--data", "digist"], "digits"),
+        (["radius", "--smoke", "--data", ""], "`data`"),
+        (["radius", "--smoke", "--data", "digits,digits"], "`data`"),
         (["radius", "--smoke", "--engine", "locl:2"], "engine"),
     ):
         assert main(["study", *arguments, *store]) == 2

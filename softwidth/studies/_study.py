@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from softwidth._checks import check_choice
+from softwidth._checks import ArgumentError, check_choice
+from softwidth.builtin import BUILT_IN
 from softwidth.store import Row
 from softwidth.trial_spec import TrialSpec
 
@@ -27,13 +28,19 @@ class Scale:
     Attributes
     ----------
     data : tuple of str
-        Built-in data sets, each a part of the table.
+        Built-in data sets, each a part of the table; at least one.
     smoke : bool
         Toy size: does it run at all?
     """
 
     data: tuple[str, ...] = ("digits",)
     smoke: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.data or len(set(self.data)) < len(self.data):
+            raise ArgumentError("data", self.data, "must name one or more different data sets.")
+        for name in self.data:
+            check_choice("data", name, BUILT_IN)
 
     def __call__(self, full: Any, smoke: Any) -> Any:
         """One of two values, by size.
