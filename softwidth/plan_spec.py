@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -104,12 +104,8 @@ class PlanSpec(BaseModel):
         """
         for name in settings:
             check_choice("setting", name, cls.model_fields)
-        try:
-            spec = cls(**{name: _plain(name, value) for name, value in settings.items()})
-        except ValidationError as error:
-            first = error.errors()[0]
-            name, wish = str(first["loc"][0]), first["msg"][0].lower() + first["msg"][1:]
-            raise ArgumentError(name, settings[name], f"{wish}.") from None
+        plain = {name: _plain(name, value) for name, value in settings.items()}
+        spec = validated(cls, plain, given=settings)
         spec.check()
         return spec
 
@@ -141,6 +137,27 @@ class PlanSpec(BaseModel):
         if self.regime == "larger-data" and self.student_rows is None:
             wish = "needs `student_rows`: the teacher learns from the rows that are left."
             raise ArgumentError("regime", self.regime, wish)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(
+    model: type[Model], settings: Mapping[str, Any], *, given: Mapping[str, Any]
+) -> Model:
+    """A model of these settings; a message tells the value that was `given`.
+
+    Raises
+    ------
+    ArgumentError
+        The first setting of a wrong type.
+    """
+    try:
+        return model(**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name, wish = str(first["loc"][0]), first["msg"][0].lower() + first["msg"][1:]
+        raise ArgumentError(name, given.get(name), f"{wish}.") from None
 
 
 _CLASS_NAMES = {"positive", "pair", "soft_columns"}

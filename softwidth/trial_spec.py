@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from softwidth._checks import ArgumentError, check_choice, check_integer, check_number
 from softwidth.builtin import BUILT_IN
 from softwidth.classifiers import CLASSIFIERS, check_settings
 from softwidth.labels import parse_scheme
-from softwidth.plan_spec import REGIME_OF
+from softwidth.plan_spec import REGIME_OF, validated
 from softwidth.specs import Recipe, Student
 from softwidth.spoils import parse_spoil
 
@@ -143,22 +143,14 @@ class TrialSpec(BaseModel):
             check_choice("setting", name, cls.model_fields)
         if "width" not in settings:
             raise ArgumentError("width", None, "must be given: neurons of the student.")
-        spec = cls._validated({name: _plain(name, value) for name, value in settings.items()})
+        plain = {name: _plain(name, value) for name, value in settings.items()}
+        spec = validated(cls, plain, given=plain)
         implied = _implied(spec)
         spec = spec.model_copy(update=implied)
         given = {name for name, value in settings.items() if value is not None}
         spec.model_fields_set.intersection_update(given)  # what is implied, `grid` implies anew
         spec.check()
         return spec
-
-    @classmethod
-    def _validated(cls, settings: dict[str, Any]) -> TrialSpec:
-        try:
-            return cls(**settings)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name, wish = str(first["loc"][0]), first["msg"][0].lower() + first["msg"][1:]
-            raise ArgumentError(name, settings.get(name), f"{wish}.") from None
 
     def check(self) -> None:
         """Raise ArgumentError for the first value that cannot be used."""
