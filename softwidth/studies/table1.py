@@ -29,7 +29,7 @@ WIDTHS = (4, 6, 8)
 REGIMES = ("in-sample", "cross-fitted")
 TASKS = {"all": range(10), "without 1, 7, 4, 9": (0, 2, 3, 5, 6, 8)}  # digits that are kept
 POSITIVE = (5, 6, 7, 8, 9)
-EPOCHS = {"digits": 100, "mnist": 20}
+EPOCHS = {"digits": 100, "mnist": 10}
 PRINTED = {  # accuracy in per cent: task, width -> hard, soft
     ("all", 8): (95.77, 96.58),
     ("all", 6): (95.33, 96.00),
