@@ -26,6 +26,7 @@ from softwidth.archives import BYTES_AN_ENTRY, SAFE_SHARE
 from softwidth.builtin import BUILT_IN, CIFAR10_CLASSES, available
 from softwidth.files import from_mapping, read_arrays, refuse_table_settings
 from softwidth.sources import Source, from_arrays
+from softwidth.synthetic import is_synthetic, synthetic
 from softwidth.tasks import (
     Part,
     add_noise,
@@ -66,7 +67,8 @@ def load(
     Parameters
     ----------
     source : str, path or mapping
-        ``"digits"`` (embedded), ``"mnist"``, ``"cifar10"``; a ``.npz`` with ``X, y[, soft]`` (and
+        ``"digits"`` (embedded), ``"mnist"``, ``"cifar10"``; a family of known truth such as
+        ``"circle(64)"`` or ``"net(16, 20)"`` (synthetic.py); a ``.npz`` with ``X, y[, soft]`` (and
         ``X_val, ...``, ``X_test, ...``) or Keras's ``x_train, ...``; a ``.csv`` or ``.parquet``;
         or a mapping with the same keys as the archive. ``soft`` is (N, K) probabilities or vote
         counts, or (N,) for the positive class.
@@ -201,6 +203,9 @@ def _read(
     if text in BUILT_IN:
         refuse_table_settings(target, soft_columns)
         return BUILT_IN[text].load()
+    if is_synthetic(text) and not os.path.exists(text):
+        refuse_table_settings(target, soft_columns)
+        return synthetic(text)
     path = Path(text)
     if not path.suffix and not os.path.exists(path):
         check_choice("source", text, BUILT_IN)

@@ -18,7 +18,7 @@ import softwidth
 HOUSE = Path(softwidth.__file__).parent
 FLOORS = {
     0: "_*",  # letters of shapes, checks, progress, compiled pieces
-    1: "data builtin sources fetch archives files tables images tasks labels distributions "
+    1: "data builtin sources synthetic fetch archives files tables images tasks labels distributions "
     "label_* calibration health network specs span kernels store store_*",
     2: "inputs histories memory workers bank training margin* transport reach theorems bounds "
     "bounds_soft bounds_hard bounds_paper certificates",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from softwidth import studies
 from softwidth._checks import ArgumentError
 from softwidth.cli import main
+from softwidth.store import open_store
 from softwidth.studies._compare import difference
 from softwidth.studies._tuned import tuned
 from softwidth.trial_spec import TrialSpec
@@ -60,7 +61,25 @@ def test_a_study_runs_at_toy_size_and_then_only_reads(name, tmp_path, capsys):
         texts = [(tmp_path / run / f"{name}.{suffix}").read_bytes() for run in ("first", "second")]
         assert texts[0] == texts[1]
     table = pd.read_csv(tmp_path / "first" / f"{name}.csv")
-    assert {"data", "width", "labels", "step_size", "seeds"} <= set(table.columns)
+    assert {"data", "width", "labels", "step_size", "seeds", "spec"} <= set(table.columns)
+    judged = studies.find_study(name).judge(table)
+    assert {row for said in (judged, *judged.said) for row in said.rows} <= set(table.index)
+    assert all(said.rows for said in (judged, *judged.said))
+    ways_back(tmp_path, name, table)
+
+
+def ways_back(folder, name, table):
+    """From every line of a table to the rows in the store that it was made of."""
+    text = (folder / "first" / f"{name}.specs.jsonl").read_text()
+    lines = {line["spec"]: line for line in map(json.loads, text.splitlines())}
+    with open_store(folder / "s.sqlite", read_only=True) as store:
+        for line in table.to_dict("records"):
+            ids = studies.stored_ids(lines[line["spec"]])
+            rows = store.get(ids)
+            assert len(ids) == len(set(ids)) == len(rows) >= line["seeds"]
+            for row in rows.values():
+                assert row.spec["width"] == line["width"]
+                assert row.spec["step_size"] == line["step_size"]
 
 
 def test_the_list_on_the_command_line(capsys):

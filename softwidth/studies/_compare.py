@@ -38,9 +38,9 @@ class Difference:
         return (self.interval[0] > 0) - (self.interval[1] < 0)
 
 
-def wrong(rows: Sequence[Row], draws: int = 1) -> Array:
-    """Share of mistakes by seed and test row, shape (S, N); repeated draws of a row are averaged."""
-    stacked = np.stack([mistakes(row, "test") for row in rows])
+def wrong(rows: Sequence[Row], draws: int = 1, split: str = "test") -> Array:
+    """Share of mistakes by seed and held-out row (S, N); repeated draws of a row are averaged."""
+    stacked = np.stack([mistakes(row, split) for row in rows])
     return np.asarray(stacked.reshape(len(rows), -1, draws).mean(axis=2, dtype=np.float32))
 
 
@@ -69,6 +69,8 @@ def difference(first: Array, second: Array, *, comparisons: int = 1, seed: int =
         raise ArgumentError("second", second.shape, f"must have the shape {first.shape}.")
     D, rng = (first - second).astype(np.float32), np.random.default_rng(seed)
     S, N = D.shape
+    if not D.any():  # a kind beside itself
+        return Difference(0.0, (0.0, 0.0))
     means = []
     for _ in range(DRAWS // BLOCK):
         by_seed = resampled_weights(rng, BLOCK, N, N).astype(np.float32) @ D.T

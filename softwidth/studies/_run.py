@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from softwidth._output import check_directory, write_whole
 from softwidth.experiments import StudentTrials
 from softwidth.store import Row, Store, open_store
+from softwidth.studies._cells import cell_lines
 from softwidth.studies._study import NAMES, Scale, Study, Verdict, find_study
 from softwidth.sweep import collect, sweep
 from softwidth.trial_spec import TrialSpec
@@ -35,6 +36,8 @@ class Finding:
         Trained for it, by this run or before.
     about : dict
         Versions, machines, commits and seeds of its rows, and its size.
+    specs : str
+        The specs behind the lines of the table, see `_cells`.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Finding:
     students: int
     worker_seconds: float
     about: dict[str, Any]
+    specs: str
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and words, without the table."""
@@ -112,6 +116,7 @@ def run_study(
         len(rows),
         sum(row.seconds for row in rows),
         _about(rows, scale),
+        cell_lines(rows, table["spec"]),
     )
 
 
@@ -129,7 +134,7 @@ def _about(rows: Sequence[Row], scale: Scale) -> dict[str, Any]:
 
 
 def write_finding(finding: Finding, out: str | Path, command: str) -> list[Path]:
-    """``NAME.csv``, ``NAME.svg`` and ``NAME.json`` in a directory, each whole or not at all."""
+    """``NAME.csv``, ``.svg``, ``.json`` and ``.specs.jsonl`` in a directory, each whole or not at all."""
     from softwidth.charts import save_figure
 
     directory, study = check_directory("out", out), find_study(finding.name)
@@ -140,6 +145,7 @@ def write_finding(finding: Finding, out: str | Path, command: str) -> list[Path]
         write_whole("out", stem.with_suffix(".csv"), table),
         save_figure(study.draw(finding.table), stem.with_suffix(".svg")),
         write_whole("out", stem.with_suffix(".json"), record + "\n"),
+        write_whole("out", stem.with_suffix(".specs.jsonl"), finding.specs),
     ]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from softwidth._checks import ArgumentError, check_choice
 from softwidth.builtin import BUILT_IN
 from softwidth.store import Row
+from softwidth.synthetic import is_synthetic
 from softwidth.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Scale:
         if not self.data or len(set(self.data)) < len(self.data):
             raise ArgumentError("data", self.data, "must name one or more different data sets.")
         for name in self.data:
-            check_choice("data", name, BUILT_IN)
+            if not is_synthetic(name):
+                check_choice("data", name, BUILT_IN)
 
     def __call__(self, full: Any, smoke: Any) -> Any:
         """One of two values, by size.
@@ -49,6 +51,14 @@ class Scale:
         2
         """
         return smoke if self.smoke else full
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence, and the lines of the table (from 0) that it is about."""
+
+    text: str
+    rows: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,10 @@ class Verdict:
     interval : tuple of float
         Of the effect, 95 % for all comparisons of the verdict together.
     unit : str
+    rows : tuple of int
+        The lines of the table, from 0, that the sentence is about.
+    said : tuple of Said
+        What else the table shows.
     """
 
     word: str
@@ -71,6 +85,8 @@ class Verdict:
     effect: float
     interval: tuple[float, float]
     unit: str
+    rows: tuple[int, ...] = ()
+    said: tuple[Said, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("word", self.word, VERDICTS)
@@ -109,4 +125,5 @@ def find_study(name: str) -> Study:
         Unknown; the message says the nearest.
     """
     check_choice("name", name, NAMES)
-    return importlib.import_module(f"softwidth.studies.{name}")
+    module: Study = importlib.import_module(f"softwidth.studies.{name.replace('-', '_')}")
+    return module

@@ -29,6 +29,7 @@ def tuned(
     seeds: int,
     step_sizes: Sequence[float] = STEP_SIZES,
     tuning_seeds: int = TUNING_SEEDS,
+    follow: Sequence[str] = (),
     **axes: Iterable[Any],
 ) -> list[tuple[Cell, list[Row]]]:
     """Every cell's students at its own best step size.
@@ -45,6 +46,8 @@ def tuned(
         The grid.
     tuning_seeds : int
         Of them, those by which the step size is chosen.
+    follow : sequence of str
+        Settings that take the student's seed: ``label_seed`` draws labels anew for every student.
     **axes
         Settings that make the cells, as of `TrialSpec.grid`.
 
@@ -60,16 +63,25 @@ def tuned(
     open_cells = cells
     for _ in range(1 + LONGER):
         wanted = {str(c): [s for s in tried[str(c)] if s not in found[str(c)]] for c in open_cells}
-        _score(ask, open_cells, wanted, few, found)
+        _score(ask, open_cells, wanted, few, follow, found)
         open_cells = [cell for cell in open_cells if _at_edge(found[str(cell)])]
         for cell in open_cells:
             tried[str(cell)] = _longer(found[str(cell)])
         if not open_cells:
             break
     best = {key: min(scores, key=scores.__getitem__) for key, scores in found.items()}
-    specs = [cell.grid(step_size=[best[str(cell)]], seed=range(seeds)) for cell in cells]
+    specs = [_students(cell, [best[str(cell)]], range(seeds), follow) for cell in cells]
     rows = ask([spec for of_cell in specs for spec in of_cell])
     return [(cell, rows[c * seeds : (c + 1) * seeds]) for c, cell in enumerate(cells)]
+
+
+def _students(
+    cell: Cell, step_sizes: Sequence[float], seeds: range, follow: Sequence[str]
+) -> list[TrialSpec]:
+    specs = cell.grid(step_size=step_sizes, seed=seeds)
+    if not follow:
+        return specs
+    return [spec.model_copy(update=dict.fromkeys(follow, spec.seed)) for spec in specs]
 
 
 def _score(
@@ -77,10 +89,11 @@ def _score(
     cells: list[Cell],
     wanted: dict[str, list[float]],
     seeds: range,
+    follow: Sequence[str],
     found: dict[str, dict[float, float]],
 ) -> None:
     """Mean validation error of each step size, then log loss as its last digits."""
-    specs = {str(cell): cell.grid(step_size=wanted[str(cell)], seed=seeds) for cell in cells}
+    specs = {str(cell): _students(cell, wanted[str(cell)], seeds, follow) for cell in cells}
     rows = iter(ask([spec for of_cell in specs.values() for spec in of_cell]))
     for key, of_cell in specs.items():
         scores: dict[float, list[float]] = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from softwidth.store import Row
 from softwidth.studies._compare import difference, wrong
 from softwidth.studies._study import Ask, Scale, Verdict
+from softwidth.studies._table import behind, records
 from softwidth.studies._tuned import tuned
 from softwidth.trial_spec import TrialSpec
 
@@ -84,17 +85,13 @@ def _line(
         "excess_low": 100 * excess.interval[0],
         "excess_high": 100 * excess.interval[1],
         "edge": sum(m["edge"] for m in metrics) / len(metrics),
-        "step_size": rows[width, radius, kind][0].spec["step_size"],
-        "seeds": len(own),
+        **behind(rows[width, radius, kind]),
     }
 
 
 def judge(table: pandas.DataFrame) -> Verdict:
     """At the small radius: what it costs hard labels beyond what it costs soft ones."""
-    at = [
-        row for row in table.to_dict("records")
-        if row["labels"] == "soft" and row["radius"] == SMALL
-    ]  # fmt: skip
+    at = records(table, labels="soft", radius=SMALL)
     least = min(at, key=lambda row: row["excess_low"])
     word = (
         "supported" if all(row["excess_low"] > 0 for row in at)
@@ -112,6 +109,7 @@ def judge(table: pandas.DataFrame) -> Verdict:
         float(least["excess"]),
         (float(least["excess_low"]), float(least["excess_high"])),
         "points",
+        tuple(row["row"] for row in at),
     )
 
 
