@@ -120,7 +120,9 @@ class Store:
     def put(self, rows: Iterable[Row]) -> int:
         """Store rows, all or none; those whose id is there already stay as they are.
 
-        Safe from many processes and threads. A busy store or a restarted server is waited for.
+        Safe from many processes and threads. A busy store or a restarted server is waited for. If
+        what came under a stored id has other numbers, a warning of the logger ``softwidth.store``
+        says how many such rows there are, and how the first differs.
 
         Returns
         -------
@@ -136,6 +138,7 @@ class Store:
             The store cannot be written: no space, no rights, no answer; nothing was stored.
         """
         from softwidth.store_codec import encoded, insert_new
+        from softwidth.store_conflicts import Conflict, conflicts, warn
         from softwidth.store_engine import WRITING
 
         if self.read_only:
@@ -144,7 +147,14 @@ class Store:
         records = sorted(map(encoded, rows), key=lambda record: record["id"])
         if not records:
             return 0
-        return self._do(lambda connection: insert_new(connection, records), WRITING)
+
+        def write(connection: Connection) -> tuple[set[str], list[Conflict]]:
+            new = insert_new(connection, records)
+            return new, conflicts(connection, records, new)
+
+        new, found = self._do(write, WRITING)
+        warn(found, self.where)
+        return len(new)
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that are stored."""

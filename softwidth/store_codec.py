@@ -40,8 +40,8 @@ def encoded(row: Row) -> dict[str, Any]:
     }
 
 
-def insert_new(connection: Connection, records: list[dict[str, Any]]) -> int:
-    """Insert the records whose ids are not there yet; how many they were."""
+def insert_new(connection: Connection, records: list[dict[str, Any]]) -> set[str]:
+    """Insert the records whose ids are not there yet; the ids of those."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     # Both know `on conflict`; SQLAlchemy has it on either's own `insert` only.
@@ -49,7 +49,7 @@ def insert_new(connection: Connection, records: list[dict[str, Any]]) -> int:
     statement: Any = insert(rows)
     # Asked for the new ids, since not every driver counts rows over many statements.
     new = statement.on_conflict_do_nothing().returning(rows.c.id)
-    return len(connection.execute(new, records).all())
+    return {record.id for record in connection.execute(new, records)}
 
 
 def columns(curves: bool) -> list[ColumnElement[Any]]:

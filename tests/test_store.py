@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import sqlite3
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stores import same, trial
 
+from softwidth import store_schema as schema
 from softwidth._checks import ArgumentError, DataFileError, MissingDataError, StoreError
 from softwidth.store import Row, open_store, spec_id
+from softwidth.store_curves import pack
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 PLAIN = st.recursive(
@@ -55,10 +59,44 @@ def test_what_was_put_comes_back_and_only_once(store):
     assert not next(store.rows()).curves
 
 
-def test_the_first_row_of_an_id_stays(store):
-    store.put([trial(test_error=0.25)])
-    assert store.put([trial(test_error=0.5, study="later"), trial(seed=1)]) == 1
+def test_the_first_row_of_an_id_stays_and_other_numbers_are_told(store, caplog):
+    store.put([trial(test_error=0.25), trial(width=4)])
+    assert store.put([trial(test_error=0.25, study="later"), trial(width=4)]) == 0
+    assert caplog.text == ""
+    assert store.put([trial(test_error=0.5, study="later"), trial(width=4), trial(seed=1)]) == 1
     assert store.get([trial().id])[trial().id].metrics["test_error"] == 0.25
+    told = caplog.messages
+    assert len(told) == 1
+    assert "1 row came with other numbers" in told[0]
+    assert f"Row {trial().id} of 'later': `test_error` is 0.25 (" in told[0]
+    assert "and came as 0.5 (" in told[0]
+
+
+def test_other_numbers_are_told_of_curves_of_missing_metrics_and_of_one_call(store, caplog):
+    row = trial()
+    store.put([row])
+    nearly = np.nextafter(row.curves["kl"], 1)
+    store.put([replace(row, curves={**row.curves, "kl": nearly})])
+    assert "`kl` is a curve" in caplog.messages[-1]
+    store.put([trial(more=1)])
+    assert "`more` is missing" in caplog.messages[-1]
+    store.put([trial(seed=1), trial(seed=1, test_error=0.0)])
+    assert "1 row came" in caplog.messages[-1]
+    store.put([replace(trial(test_error=0), machine="", versions={})])
+    assert "0 (unnamed machine, softwidth unknown)" in caplog.messages[-1]
+    repacked = zlib.compress(zlib.decompress(pack(row.curves)[_body(row) :]), 0)  # another zlib's
+    with store._engine().begin() as connection:
+        connection.execute(
+            schema.rows.update().values(curves=pack(row.curves)[: _body(row)] + repacked)
+            .where(schema.rows.c.id == row.id)
+        )  # fmt: skip
+    assert store.put([row]) == 0
+    assert len(caplog.messages) == 4
+
+
+def _body(row):
+    """Where the compressed numbers of a blob begin."""
+    return 8 + int.from_bytes(pack(row.curves)[4:8], "little")
 
 
 @given(spec=SPECS, metrics=SPECS, shapes=st.dictionaries(TEXT, st.tuples(DTYPES, st.lists(st.integers(0, 4), max_size=3)), max_size=3))  # fmt: skip
