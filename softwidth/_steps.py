@@ -161,10 +161,25 @@ def project(share) -> None:  # type: ignore[no-untyped-def]
             square = w.dtype.type(0)
             for j in range(D):
                 square += (w[j] - start[j]) ** 2
-            if square > ball * ball:
+            if np.isinf(square):  # a length of 1e20 has a square beyond single precision
+                project_far(w, start, ball)
+            elif square > ball * ball:
                 shrink = w.dtype.type(ball / np.sqrt(square))
                 for j in range(D):
                     w[j] = start[j] + shrink * (w[j] - start[j])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def project_far(w, start, ball) -> None:  # type: ignore[no-untyped-def]
+    """The same for one neuron whose squared distance overflows: in units of its largest entry."""
+    largest = 0.0
+    for j in range(len(w)):
+        largest = max(largest, abs(np.float64(w[j]) - start[j]))
+    square = 0.0
+    for j in range(len(w)):
+        square += ((np.float64(w[j]) - start[j]) / largest) ** 2
+    for j in range(len(w)):  # an infinite entry becomes NaN, and the student has diverged
+        w[j] = start[j] + (np.float64(w[j]) - start[j]) / largest * (ball / np.sqrt(square))
 
 
 @njit(nogil=True, cache=True)

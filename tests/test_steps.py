@@ -187,6 +187,30 @@ def full_share(S=2, width=3, D=4, steps=6, dtype=np.float64, **arrays):
     return _steps.Share(**{**fields, **arrays})
 
 
+@given(seed=seeds, dtype=dtypes, log_far=st.floats(0, 1), log_ball=st.floats(-3, 2))
+def test_projection_from_afar_ends_on_the_ball_too(seed, dtype, log_far, log_ball):
+    """From as far as the numbers go, where a distance has no square; in long doubles beside it."""
+    rng = np.random.default_rng(seed)
+    start, ball = rng.standard_normal((3, 5)).astype(dtype), 10.0**log_ball
+    far = dtype(np.finfo(dtype).max ** (0.5 + 0.49 * log_far) / 8)
+    moved = start + rng.standard_normal((3, 5)).astype(dtype) * far
+    students = full_share(1, 3, 5, W=moved.copy(), W_start=start, ball=np.array([ball]))
+    _steps.project(students)
+    way = moved.astype(np.longdouble) - start
+    wanted = start + way * (ball / np.sqrt((way**2).sum(axis=1, keepdims=True)))
+    np.testing.assert_allclose(students.W, wanted.astype(float), rtol=0, atol=20 * EPS[dtype] * max(ball, 4))  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_projection_keeps_what_overflowed_visible(bad):
+    moved = np.ones((2, 3), np.float32)
+    moved[0, 1] = bad
+    students = full_share(1, 2, 3, W=moved, W_start=np.zeros_like(moved), ball=np.ones(1))
+    _steps.project(students)
+    assert np.isnan(students.W[0, 1])
+    assert np.linalg.norm(students.W[1]) == pytest.approx(1)
+
+
 @given(seed=seeds, dtype=dtypes, log_ball=st.floats(-3, 2))
 def test_projection_ends_on_the_ball_and_keeps_the_direction(seed, dtype, log_ball):
     rng = np.random.default_rng(seed)
