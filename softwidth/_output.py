@@ -32,23 +32,36 @@ def check_directory(name: str, path: str | os.PathLike[str]) -> Path:
 def write_whole(name: str, path: str | os.PathLike[str], content: str | bytes) -> Path:
     """Write `content` to `path`, which other readers see complete or not at all.
 
+    A link stays and what it points to is replaced; a device or a pipe is written to, never replaced
+    (``--out /dev/null`` by root would leave a file in its place).
+
     Raises
     ------
     ArgumentError
         If it cannot be written; nothing is left behind.
     """
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     data = content.encode(errors="replace") if isinstance(content, str) else content
+    try:
+        target = Path(os.path.realpath(path))
+        if os.path.exists(target) and not (target.is_file() or target.is_dir()):
+            target.write_bytes(data)
+        else:
+            _replace(target, data)
+    except (OSError, ValueError) as error:  # a NUL in the name is the latter
+        raise ArgumentError(name, path, f"cannot be written: {_why(error)}.") from None
+    return Path(path)
+
+
+def _replace(target: Path, data: bytes) -> None:
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(data)
         os.replace(beside, target)
-    except (OSError, ValueError) as error:  # a NUL in the name is the latter
-        with contextlib.suppress(OSError, ValueError):  # its directory may be no directory
+    except OSError:
+        with contextlib.suppress(OSError):  # its directory may be no directory
             beside.unlink()
-        raise ArgumentError(name, path, f"cannot be written: {_why(error)}.") from None
-    return target
+        raise
 
 
 def _why(error: Exception) -> str:

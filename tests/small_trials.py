@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +13,8 @@ from pathlib import Path
 from softwidth._checks import ArgumentError
 from softwidth.store import Row
 from softwidth.trial_spec import TrialSpec
+
+TESTS = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Squares:
             raise OSError("the disk coughs")
         if mishap.startswith("once") and not Path(mishap[5:]).exists():
             Path(mishap[5:]).touch()
-            os._exit(9)
+            os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(spec.get("slow", 0))
         return Row.of(spec, self.name, {"square": spec["x"] ** 2}, seconds=1e-6)
 
@@ -75,3 +80,29 @@ def students():
         *plain.grid(**axes, schedule=["constant", "cosine"]),
         *taught.grid(labels=["soft", "mixed(0.5, 2)"], **axes),
     ]
+
+
+SCRIPT = """
+import sys
+from softwidth.cutting import cut
+from softwidth.experiments import StudentTrials
+from softwidth.sweep import sweep
+from small_trials import students
+if __name__ == "__main__":
+    print("begun", flush=True)
+    sweep(StudentTrials(), students(), sys.argv[1], study="test", bank_seconds=0.01, engine=sys.argv[2])
+"""
+
+
+def begin(tmp_path, engine="here", store=None):
+    """A process of its own that runs all `students`."""
+    script = tmp_path / "study.py"
+    script.write_text(SCRIPT)
+    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    return subprocess.Popen(
+        [sys.executable, str(script), str(store or tmp_path / "rows.sqlite"), engine],
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

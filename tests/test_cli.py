@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from softwidth import cli
+from softwidth._checks import ArgumentError
 from softwidth._output import write_whole
 
 QUICK = ["--widths", "2,8", "--seeds", "2", "--epochs", "8"]
@@ -162,6 +164,26 @@ def test_whole_files_or_none(tmp_path, monkeypatch):
         write_whole("out", path, "second")
     assert path.read_text() == "first"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "file")
+    with ThreadPoolExecutor(1) as reader:
+        read = reader.submit(pipe.read_text)
+        assert write_whole("out", pipe, "through") == pipe
+        assert read.result() == "through"
+    assert pipe.is_fifo()
+    for text in ("one", "two"):
+        assert write_whole("out", link, text) == link
+        assert link.is_symlink()
+        assert (tmp_path / "file").read_text() == text
+    with pytest.raises(ArgumentError, match="directory"):
+        write_whole("out", tmp_path, "no")
+    with pytest.raises(ArgumentError, match="`out`"):
+        write_whole("out", "a\0b", "no")
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "file", link, pipe]
 
 
 def test_mnist_within_budget_and_memory(real_data, tmp_path):

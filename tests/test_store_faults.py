@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from disks import mounted, read_only
 from stores import same, trial
 
 from softwidth._checks import StoreError
@@ -146,23 +147,6 @@ def test_threads_share_a_store(url):
         assert sum(new) == len(list(store.rows())) == 200
 
 
-@contextlib.contextmanager
-def mounted(directory, options):
-    """A small disk of its own at `directory`."""
-    directory.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", directory],
-        check=False,
-        capture_output=True,
-    )
-    if done.returncode:
-        pytest.skip("only root may mount")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", directory], check=True)
-
-
 def test_a_full_disk_is_told_and_what_was_stored_stays(tmp_path):
     with mounted(tmp_path / "disk", "size=1m") as disk, open_store(disk / "a.sqlite") as store:
         count = fill(store)
@@ -198,22 +182,6 @@ def test_a_limit_of_file_sizes_is_a_full_disk_too(tmp_path):
     with open_store(path) as store:
         assert batches(store) == dict.fromkeys(range(done.stdout.count("stored")), BATCH)
         assert store.put([trial(seed=-1)]) == 1
-
-
-@contextlib.contextmanager
-def read_only(directory):
-    """`directory`, as nobody can write to it: not even root, whom modes do not bind."""
-    if os.getuid():
-        directory.chmod(0o555)
-        yield
-        directory.chmod(0o755)
-        return
-    subprocess.run(["mount", "--bind", directory, directory], check=True)
-    try:
-        subprocess.run(["mount", "-o", "remount,bind,ro", directory], check=True)
-        yield
-    finally:
-        subprocess.run(["umount", directory], check=True)
 
 
 def test_a_directory_that_is_read_only(tmp_path):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import random
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
-from small_trials import Squares, squares, students, values
+from small_trials import Squares, begin, squares, students, values
 
-from softwidth._checks import ArgumentError, StoreError, SweepError
+from softwidth._checks import ArgumentError, SweepError
 from softwidth.cutting import cut
 from softwidth.experiments import StudentTrials
 from softwidth.store import open_store
@@ -105,67 +101,6 @@ def test_a_store_that_cannot_be_written(store):
         pytest.raises(ArgumentError, match="reading only"),
     ):
         sweep(Squares(), squares(4), closed, study="second")
-
-
-def test_a_disk_that_fills_up(store, monkeypatch):
-    """The banks before it are whole in the store, and nothing else is."""
-    put, calls = store.put, []
-
-    def full(rows):
-        calls.append(1)
-        if len(calls) == 3:
-            raise StoreError("no space left")
-        return put(rows)
-
-    monkeypatch.setattr(store, "put", full)
-    with pytest.raises(StoreError, match="no space"):
-        sweep(Squares(), squares(30), store, study="full", bank_seconds=0.05)
-    assert len(list(store.rows())) == 2 * len(cut(Squares(), squares(30), seconds=0.05)[0].ids)
-
-
-SCRIPT = """
-import sys
-from softwidth.cutting import cut
-from softwidth.experiments import StudentTrials
-from softwidth.sweep import sweep
-from small_trials import students
-if __name__ == "__main__":
-    engine = sys.argv[2] if len(sys.argv) > 2 else None
-    print("begun", flush=True)
-    sweep(StudentTrials(), students(), sys.argv[1], study="test", bank_seconds=0.01, engine=engine)
-"""
-
-
-def begin(tmp_path, *engine):
-    """A process of its own that runs all `students`."""
-    script = tmp_path / "study.py"
-    script.write_text(SCRIPT)
-    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
-    return subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path / "rows.sqlite"), *engine],
-        env={**os.environ, "PYTHONPATH": paths},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def test_killed_at_random_and_resumed(here, tmp_path):
-    """Whole banks or nothing of them, and in the end the rows of a run without a break."""
-    chance = random.Random(5)  # noqa: S311
-    for _ in range(4):
-        process = begin(tmp_path)
-        assert process.stdout.readline() == "begun\n"
-        time.sleep(chance.uniform(0.1, 1.5))
-        process.kill()
-        process.communicate()
-    with open_store(tmp_path / "rows.sqlite") as opened:
-        known = opened.known(row.id for row in here)
-        for portion in cut(StudentTrials(), students(), seconds=0.01):
-            assert len(known & set(portion.ids)) in (0, len(portion.ids))
-        sweep(StudentTrials(), students(), opened, **SMALL)
-        assert values(collect(students(), opened, curves=True)) == values(here)
-        assert len(list(opened.rows())) == len(here)
 
 
 def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(tmp_path):
