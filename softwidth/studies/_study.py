@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "table1",
+    "table1-choices",
     "initialisation",
     "radius",
     "teacher",
