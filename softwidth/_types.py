@@ -37,6 +37,8 @@ class Dataset:
     soft_train, soft_val, soft_test : ndarray, shape (N, K), or None
         Soft labels as they came: probabilities, or vote counts (`labels.as_probabilities` makes
         either into probabilities). ``None`` where the source has none.
+    weight_train, weight_val, weight_test : ndarray, shape (N,), or None
+        What a row counts for, above 0, in any unit; ``None`` where all count alike.
     name : str
         What the data are called in tables and on pages.
     classes : tuple of str
@@ -57,6 +59,9 @@ class Dataset:
     soft_train: Array | None = None  # (N, K)
     soft_val: Array | None = None
     soft_test: Array | None = None
+    weight_train: Array | None = None  # (N,)
+    weight_val: Array | None = None
+    weight_test: Array | None = None
     name: str = "data"
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from softwidth._checks import (
     check_class_ids,
     check_numeric,
     check_same_length,
+    check_weights,
 )
 from softwidth._types import Array
 from softwidth.labels import as_probabilities, entropy
@@ -98,7 +99,9 @@ class Bank:
         members = range(len(self)) if members is None else self._check_members(members)
         return np.concatenate([logits for _, logits in self._chunks(X, members)])
 
-    def evaluate(self, X: Array, y: Any, P: Any = None) -> dict[str, Array]:
+    def evaluate(
+        self, X: Array, y: Any, P: Any = None, *, sample_weight: Any = None
+    ) -> dict[str, Array]:
         """Held-out measures of every student, each of shape (S,).
 
         Parameters
@@ -108,6 +111,8 @@ class Bank:
             Class ids.
         P : ndarray, shape (N, K), optional
             Soft labels of these rows.
+        sample_weight : array_like, shape (N,), optional
+            What a row counts for in the means, in any unit.
 
         Returns
         -------
@@ -126,7 +131,8 @@ class Bank:
         P = None if P is None else as_probabilities(P, name="P", n_classes=self.n_classes)
         if P is not None:
             check_same_length("P", P, "X", len(X))
-        parts = [measures(logits, y, P) for _, logits in self._chunks(X, range(len(self)))]
+        weight = None if sample_weight is None else check_weights("sample_weight", sample_weight, len(y))  # fmt: skip
+        parts = [measures(logits, y, P, weight) for _, logits in self._chunks(X, range(len(self)))]
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
     def _check_features(self, X: Any) -> Array:
@@ -175,17 +181,24 @@ def log_likelihoods(logits: Array) -> Array:
         return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
 
 
-def measures(logits: Array, y: np.ndarray[Any, Any], P: Array | None = None) -> dict[str, Array]:
+def measures(
+    logits: Array, y: np.ndarray[Any, Any], P: Array | None = None, weight: Array | None = None
+) -> dict[str, Array]:
     """The measures of `Bank.evaluate`, each (S,), from logits (S, N, C) and checked labels."""
     log_q = log_likelihoods(logits.astype(np.float64))  # (S, N, K)
     of_label = np.take_along_axis(log_q, y[None, :, None], axis=2)[..., 0]
     q = np.exp(log_q)
     truth = np.eye(q.shape[2])[y]
     measures = {
-        "error": ((q.argmax(axis=2) != y) | np.isnan(of_label)).mean(axis=1),
-        "log_loss": -of_label.mean(axis=1),
-        "brier": ((q - truth) ** 2).sum(axis=2).mean(axis=1),
+        "error": _mean((q.argmax(axis=2) != y) | np.isnan(of_label), weight),
+        "log_loss": -_mean(of_label, weight),
+        "brier": _mean(((q - truth) ** 2).sum(axis=2), weight),
     }
     if P is not None:
-        measures["kl"] = -np.einsum("nk,snk->s", P, log_q) / len(y) - entropy(P).mean()
+        measures["kl"] = _mean(-np.einsum("nk,snk->sn", P, log_q) - entropy(P), weight)
     return measures
+
+
+def _mean(losses: Array, weight: Array | None) -> Array:
+    """Weighted means (S,) of losses (S, N)."""
+    return np.average(losses, axis=1, weights=weight)

@@ -1,4 +1,7 @@
-"""How soft labels or predictions stand to the class ids: distance, calibration, temperature."""
+"""How soft labels or predictions stand to the class ids: distance, calibration, temperature.
+
+`weight`, shape (N,), is what each row counts for; without it all count alike.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,18 @@ HOTTEST = 100.0  # temperature; 1/100 is the coldest
 DRAWS = 50  # of labels, for what chance would do
 
 
-def mean_distance(P: Array, y: Labels) -> float:
+def mean_distance(P: Array, y: Labels, weight: Array | None = None) -> float:
     """Mean of ``1 - p_y``: for two classes mean ``|p - y|``, the softness left in the labels.
 
     >>> mean_distance(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1]))
     0.2
     """
-    return float(np.mean(1 - P[np.arange(len(y)), y]).round(12))
+    return float(np.average(1 - P[np.arange(len(y)), y], weights=weight).round(12))
 
 
-def accuracy(P: Array, y: Labels) -> float:
+def accuracy(P: Array, y: Labels, weight: Array | None = None) -> float:
     """Share of rows whose top class is the class id."""
-    return float(np.mean(P.argmax(axis=1) == y))
+    return float(np.average(P.argmax(axis=1) == y, weights=weight))
 
 
 def log_loss(P: Array, y: Labels) -> float:
@@ -32,32 +35,39 @@ def log_loss(P: Array, y: Labels) -> float:
     return float(-np.mean(np.log(np.maximum(P[np.arange(len(y)), y], 1e-15))))
 
 
-def calibration_bins(P: Array, y: Labels, bins: int = BINS) -> Array:
+def calibration_bins(
+    P: Array, y: Labels, bins: int = BINS, *, weight: Array | None = None
+) -> Array:
     """Rows by confidence, shape (bins, 3): share of the rows, mean confidence, accuracy.
 
     Confidence is the top probability; bins are equal steps of (0, 1]; an empty bin is zeros.
     """
     confidence, right = P.max(axis=1), P.argmax(axis=1) == y
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    weight = np.ones(len(right)) if weight is None else weight
     count, sure, hits = (
-        np.bincount(bin_of, weights=weights, minlength=bins)
-        for weights in (np.ones(len(right)), confidence, right)
+        np.bincount(bin_of, weights=values, minlength=bins)
+        for values in (weight, weight * confidence, weight * right)
     )
-    filled = np.maximum(count, 1)
-    return np.stack([count / len(right), sure / filled, hits / filled], axis=1)
+    filled = np.where(count > 0, count, 1)
+    return np.stack([count / weight.sum(), sure / filled, hits / filled], axis=1)
 
 
-def expected_calibration_error(P: Array, y: Labels, bins: int = BINS) -> float:
+def expected_calibration_error(
+    P: Array, y: Labels, bins: int = BINS, *, weight: Array | None = None
+) -> float:
     """``sum_b share_b |accuracy_b - confidence_b|`` (Naeini, Cooper and Hauskrecht 2015).
 
     >>> expected_calibration_error(np.array([[0.2, 0.8]] * 5), np.array([1, 1, 1, 1, 0]))
     0.0
     """
-    share, confidence, hits = calibration_bins(P, y, bins).T
+    share, confidence, hits = calibration_bins(P, y, bins, weight=weight).T
     return float(np.sum(share * abs(hits - confidence)).round(12))
 
 
-def calibration_by_chance(P: Array, rng: np.random.Generator, bins: int = BINS) -> float:
+def calibration_by_chance(
+    P: Array, rng: np.random.Generator, bins: int = BINS, *, weight: Array | None = None
+) -> float:
     """The calibration error up to which so few rows say nothing: mean and three deviations.
 
     Of labels drawn from the predictions themselves, which are then calibrated: 100 rows of
@@ -69,12 +79,13 @@ def calibration_by_chance(P: Array, rng: np.random.Generator, bins: int = BINS) 
         R predictions for each of V rows, which have one label between them: no more is known from
         all of them than from V rows, so each draw takes one of the R.
     rng : numpy Generator
+    weight : ndarray, shape (V,), optional
     """
     errors = []
     for _ in range(DRAWS):
         drawn = P[:, rng.integers(P.shape[1])]
         y = (rng.random((len(P), 1)) > drawn.cumsum(axis=1)[:, :-1]).sum(axis=1)
-        errors.append(expected_calibration_error(drawn, y, bins))
+        errors.append(expected_calibration_error(drawn, y, bins, weight=weight))
     return float(np.mean(errors) + 3 * np.std(errors))
 
 

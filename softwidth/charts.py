@@ -29,7 +29,11 @@ DASHES = {"soft": [1, 0], "hard": [7, 3], "argmax": [2, 3], "teacher": [9, 3, 2,
 HEIGHT = 300
 APART = 2**0.07  # between the marks of two kinds at one width, as a factor: they stand side by side
 FORMATS = (".svg", ".png")
-NUMBERS = {"error": (".2%", "~%"), "kl": (".4f", "~g")}  # in tooltips and at ticks
+NUMBERS = {
+    "error": (".2%", "~%"),
+    "balanced": (".2%", "~%"),
+    "kl": (".4f", "~g"),
+}  # in tooltips and at ticks
 
 
 def validation_curve(plan: Plan) -> alt.LayerChart:

@@ -42,6 +42,12 @@ Target = Annotated[str | None, typer.Option(help="Label column of a table.")]
 SoftColumns = Annotated[
     str | None, typer.Option(help="Soft-label columns of a table, such as a,b,c.")
 ]
+WeightColumn = Annotated[
+    str | None, typer.Option(help="Column of a table that says what each row counts for.")
+]
+IgnoreColumns = Annotated[
+    str | None, typer.Option(help="Columns of a table that are no features, such as id,date.")
+]
 SoftKey = Annotated[str, typer.Option(help="Name of the soft labels in an archive.")]
 Noise = Annotated[
     float, typer.Option(help="Standard deviation of Gaussian noise on the inputs, before scaling.")
@@ -89,6 +95,8 @@ def plan(
     pair: Pair = None,
     target: Target = None,
     soft_columns: SoftColumns = None,
+    weight_column: WeightColumn = None,
+    ignore_columns: IgnoreColumns = None,
     soft_key: SoftKey = "soft",
     teacher: Annotated[
         str | None, typer.Option(help="wide or kernel: who makes soft labels, if not the data.")
@@ -105,9 +113,16 @@ def plan(
     metric: Annotated[
         str,
         typer.Option(
-            help="error, or kl: divergence of held-out soft labels from predictions, in nats."
+            help="error; balanced: its mean over classes; or kl: divergence of held-out soft labels "
+            "from predictions, in nats."
         ),
     ] = "error",
+    class_weight: Annotated[
+        str | None,
+        typer.Option(
+            help="balanced: classes weigh the same in training; none. Goes by the metric if not given."
+        ),
+    ] = None,
     reference: Annotated[
         str, typer.Option(help="Whose best is to be reached: students, or teacher if it is better.")
     ] = "students",
@@ -151,12 +166,15 @@ def plan(
         "target": target,
         "soft_columns": _items(soft_columns),
         "soft_key": soft_key,
+        "weight_column": weight_column,
+        "ignore_columns": _items(ignore_columns),
         "teacher": teacher,
         "regime": regime,
         "student_rows": student_rows,
         "noise": noise,
         "flip": flip,
         "metric": metric,
+        "class_weight": class_weight,
         "reference": reference,
         "tolerance": tolerance,
         "widths": widths,
@@ -308,6 +326,8 @@ def margin(
     pair: Pair = None,
     target: Target = None,
     soft_columns: SoftColumns = None,
+    weight_column: WeightColumn = None,
+    ignore_columns: IgnoreColumns = None,
     noise: Noise = 0.0,
     seed: Seed = 0,
     json_: Json = False,
@@ -322,6 +342,8 @@ def margin(
         pair=_items(pair),
         target=target,
         soft_columns=_items(soft_columns),
+        weight_column=weight_column,
+        ignore_columns=_items(ignore_columns),
         noise=noise,
         seed=seed,
     )

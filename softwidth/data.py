@@ -57,6 +57,8 @@ def load(
     target: str | None = None,
     soft_columns: Sequence[str] | None = None,
     soft_key: str = "soft",
+    weight_column: str | None = None,
+    ignore_columns: Sequence[str] | None = None,
     val_fraction: float = 0.2,
     test_fraction: float = 0.2,
     limit: int | None = None,
@@ -68,10 +70,11 @@ def load(
     ----------
     source : str, path or mapping
         ``"digits"`` (embedded), ``"mnist"``, ``"cifar10"``; a family of known truth such as
-        ``"circle(64)"`` or ``"net(16, 20)"`` (synthetic.py); a ``.npz`` with ``X, y[, soft]`` (and
-        ``X_val, ...``, ``X_test, ...``) or Keras's ``x_train, ...``; a ``.csv`` or ``.parquet``;
-        or a mapping with the same keys as the archive. ``soft`` is (N, K) probabilities or vote
-        counts, or (N,) for the positive class.
+        ``"circle(64)"`` or ``"net(16, 20)"`` (synthetic.py); a ``.npz`` with ``X, y[, soft]
+        [, sample_weight]`` (and ``X_val, ...``, ``X_test, ...``) or Keras's ``x_train, ...``; a
+        ``.csv`` or ``.parquet``; or a mapping with the same keys as the archive. ``soft`` is (N, K)
+        probabilities or vote counts, or (N,) for the positive class. ``sample_weight`` is (N,), what
+        a row counts for in any unit; rows of weight 0 are left out.
     only : sequence, optional
         Keep the rows of these classes only, before a task is made of them.
     positive : sequence, optional
@@ -90,6 +93,8 @@ def load(
         Scale rows to unit Euclidean norm, as the theory wants.
     target, soft_columns, soft_key : str, sequence of str, str
         Label column and soft-label columns of a table; name of the soft labels in an archive.
+    weight_column, ignore_columns : str, sequence of str
+        Column of row weights of a table, and columns that are no features.
     val_fraction, test_fraction : float
         Shares split off, stratified, where the source has no such part; the validation share is of
         what the test part leaves.
@@ -120,7 +125,8 @@ def load(
     check_integer("draws", draws, low=1)
     check_integer("seed", seed)
     check_flag("normalise", normalise)
-    found = _read(source, target, soft_columns, soft_key)
+    columns = (target, soft_columns, weight_column, ignore_columns)
+    found = _read(source, *columns, soft_key=soft_key)
     if normalise and not noise:
         _refuse_zero_rows(found)
     if only is not None:
@@ -150,13 +156,15 @@ def training_rows(
     noise: float = 0.0,
     target: str | None = None,
     soft_columns: Sequence[str] | None = None,
+    weight_column: str | None = None,
+    ignore_columns: Sequence[str] | None = None,
     seed: int = 0,
 ) -> tuple[Array, Labels, tuple[str, ...]]:
     """All training rows of a task at unit norm, nothing split off: what a margin is the margin of.
 
     Parameters
     ----------
-    source, positive, pair, noise, target, soft_columns, seed
+    source, positive, pair, noise, target, soft_columns, weight_column, ignore_columns, seed
         As in `load`.
 
     Returns
@@ -179,7 +187,7 @@ def training_rows(
         raise ArgumentError("pair", pair, "cannot go with `positive`: choose one task.")
     check_number("noise", noise, low=0, high=LARGEST_NOISE)
     check_integer("seed", seed)
-    found = _read(source, target, soft_columns, "soft")
+    found = _read(source, target, soft_columns, weight_column, ignore_columns)
     if not noise:
         _refuse_zero_rows(found)
     parts, classes, _ = _task(found, positive, pair)
@@ -192,24 +200,34 @@ def _read(
     source: str | os.PathLike[str] | Mapping[str, Any],
     target: str | None,
     soft_columns: Sequence[str] | None,
-    soft_key: str,
+    weight_column: str | None,
+    ignore_columns: Sequence[str] | None,
+    soft_key: str = "soft",
 ) -> Source:
+    columns = (target, soft_columns, weight_column, ignore_columns)
     if isinstance(source, Mapping):
-        refuse_table_settings(target, soft_columns)
+        refuse_table_settings(*columns)
         arrays = from_mapping(source, soft_key)
         _check_room(arrays)
         return from_arrays(arrays, "data")
     text = _as_text(source)
     if text in BUILT_IN:
-        refuse_table_settings(target, soft_columns)
+        refuse_table_settings(*columns)
         return BUILT_IN[text].load()
     if is_synthetic(text) and not os.path.exists(text):
-        refuse_table_settings(target, soft_columns)
+        refuse_table_settings(*columns)
         return synthetic(text)
     path = Path(text)
     if not path.suffix and not os.path.exists(path):
         check_choice("source", text, BUILT_IN)
-    arrays, notes = read_arrays(path, target=target, soft_columns=soft_columns, soft_key=soft_key)
+    arrays, notes = read_arrays(
+        path,
+        target=target,
+        soft_columns=soft_columns,
+        weight_column=weight_column,
+        ignore_columns=ignore_columns,
+        soft_key=soft_key,
+    )
     return from_arrays(arrays, printable(path.stem), tuple(notes))
 
 
@@ -309,7 +327,7 @@ def _add_noise(parts: dict[str, Any], noise: float, draws: int, rng: np.random.G
         part = parts[split]
         if draws > 1 and split != "train":
             part = part.rows(np.arange(len(part.y)).repeat(draws))
-        parts[split] = Part(add_noise(part.X, noise, rng), part.y, part.soft)
+        parts[split] = replace(part, X=add_noise(part.X, noise, rng))
 
 
 def _limited(part: Part, limit: int | None, seed: int) -> Part:
@@ -325,7 +343,7 @@ def _conflicts(part: Part) -> list[str]:
 
 
 def _unit(part: Part, split: str) -> Part:
-    return Part(to_unit_rows(part.X, name=f"X_{split}"), part.y, part.soft)
+    return replace(part, X=to_unit_rows(part.X, name=f"X_{split}"))
 
 
 def _dataset(
@@ -333,5 +351,5 @@ def _dataset(
 ) -> Dataset:
     arrays: dict[str, Any] = {}
     for split, part in parts.items():
-        arrays |= {f"X_{split}": part.X, f"y_{split}": part.y, f"soft_{split}": part.soft}
+        arrays |= {f"{name}_{split}": value for name, value in vars(part).items()}
     return Dataset(name=name, classes=classes, notes=tuple(notes), draws=draws, **arrays)

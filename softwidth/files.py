@@ -1,6 +1,6 @@
 """Users' files and arrays under the names that the rest of the package knows.
 
-Those names are ``X, y[, soft]`` and the same with ``_val`` and ``_test``.
+Those names are ``X, y[, soft][, sample_weight]`` and the same with ``_val`` and ``_test``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from softwidth._checks import (
     check_names,
 )
 from softwidth.archives import Arrays, load_npz, names
-from softwidth.tables import TABLES, read_table
+from softwidth.tables import TABLES, Columns, read_table
 
-ROLES = {"x": "X", "y": "y"}
+ROLES = {"x": "X", "y": "y", "sample_weight": "sample_weight"}
 SPLITS = {None: "", "train": "", "val": "_val", "test": "_test"}
 
 
@@ -32,6 +32,8 @@ def read_arrays(
     *,
     target: str | None = None,
     soft_columns: Sequence[str] | None = None,
+    weight_column: str | None = None,
+    ignore_columns: Sequence[str] | None = None,
     soft_key: str = "soft",
 ) -> tuple[Arrays, list[str]]:
     """The arrays of a file under the names ``X, y[, soft]`` and their parts, and notes on them.
@@ -40,8 +42,8 @@ def read_arrays(
     ----------
     path : Path
         A ``.npz``, ``.csv`` or ``.parquet`` file.
-    target, soft_columns : str and list of str, optional
-        Label column and soft-label columns of a table; every other column is a feature.
+    target, soft_columns, weight_column, ignore_columns : optional
+        Columns of a table: of labels, soft labels and row weights, and others that are no features.
     soft_key : str
         Name of the soft labels in an archive.
 
@@ -54,7 +56,7 @@ def read_arrays(
         raise MissingDataError(f"there is no file {str(path)!r}.")
     kind = path.suffix.lower()
     if kind == ".npz":
-        refuse_table_settings(target, soft_columns)
+        refuse_table_settings(target, soft_columns, weight_column, ignore_columns)
         return _read_archive(path, soft_key), []
     if kind not in TABLES:
         raise ArgumentError("source", path.name, f"must end in .npz, {', '.join(TABLES)}.")
@@ -62,7 +64,8 @@ def read_arrays(
         raise ArgumentError(
             "soft_key", soft_key, "is for .npz files; a table has `soft_columns` instead."
         )
-    return read_table(path, target, check_names("soft_columns", soft_columns))
+    soft, ignored = check_names("soft_columns", soft_columns), check_names("ignore_columns", ignore_columns)  # fmt: skip
+    return read_table(path, Columns(target, soft, weight_column, ignored))
 
 
 def _read_archive(path: Path, soft_key: str) -> Arrays:
@@ -75,9 +78,19 @@ def _read_archive(path: Path, soft_key: str) -> Arrays:
     return {name: arrays[key] for name, key in stored.items()}
 
 
-def refuse_table_settings(target: str | None, soft_columns: Sequence[str] | None) -> None:
+def refuse_table_settings(
+    target: str | None,
+    soft_columns: Sequence[str] | None,
+    weight_column: str | None = None,
+    ignore_columns: Sequence[str] | None = None,
+) -> None:
     """What is said of a table's columns must not be ignored where there is no table."""
-    given = (("target", target or ""), ("soft_columns", check_names("soft_columns", soft_columns)))
+    given = (
+        ("target", target or ""),
+        ("soft_columns", check_names("soft_columns", soft_columns)),
+        ("weight_column", weight_column or ""),
+        ("ignore_columns", check_names("ignore_columns", ignore_columns)),
+    )
     for name, value in given:
         if value:
             raise ArgumentError(name, value, "is for .csv and .parquet files only.")

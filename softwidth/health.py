@@ -99,6 +99,8 @@ def measure_health(
     repeats: int = 1,
     train_accuracy: float | None = None,
     temperature: float = 1.0,
+    weight: Array | None = None,
+    held_weight: Array | None = None,
 ) -> Health:
     """The health of soft labels (N, K) of rows with class ids `y`.
 
@@ -112,17 +114,22 @@ def measure_health(
         Every validation row comes so many times, its repeats next to each other.
     train_accuracy, temperature : float, optional
         As in `Health`.
+    weight, held_weight : ndarray, optional
+        What each of the students' and of the validation rows counts for.
     """
-    own = {"accuracy": accuracy(soft, y), "distance": mean_distance(soft, y)}
+    own = {"accuracy": accuracy(soft, y, weight), "distance": mean_distance(soft, y, weight)}
     if held_out is None or y_held is None:
         return Health(train_accuracy, None, held_out_distance=None, calibration_error=None, **own)
     by_row = held_out.reshape(-1, repeats, held_out.shape[1])
+    one_each = None if held_weight is None else held_weight[::repeats]
     return Health(
         train_accuracy,
-        accuracy(held_out, y_held),
-        held_out_distance=mean_distance(held_out, y_held),
-        calibration_error=expected_calibration_error(held_out, y_held),
+        accuracy(held_out, y_held, held_weight),
+        held_out_distance=mean_distance(held_out, y_held, held_weight),
+        calibration_error=expected_calibration_error(held_out, y_held, weight=held_weight),
         temperature=temperature,
-        calibration_by_chance=calibration_by_chance(by_row, np.random.default_rng(0)),
+        calibration_by_chance=calibration_by_chance(
+            by_row, np.random.default_rng(0), weight=one_each
+        ),
         **own,
     )

@@ -16,6 +16,7 @@ import numpy as np
 
 from softwidth._checks import ArgumentError, check_number
 from softwidth._types import Array
+from softwidth.balance import Shares
 from softwidth.resampling import LEVEL, middle, monotone, nested_draws, seed_draws
 
 STEP = 2  # symmetric initialisation pairs the neurons: every second width exists
@@ -129,6 +130,7 @@ def decide(
     target_kinds: Sequence[str] = ("hard", "soft"),
     others: Array | None = None,
     between: bool = False,
+    shares: Shares | None = None,
     seed: int = 0,
 ) -> Decision:
     """Least width per label kind whose mean loss is within `tolerance` of the best.
@@ -150,6 +152,8 @@ def decide(
     between : bool
         Widths between the tried ones are of interest: intervals then reach to the next tried width
         that is ruled out.
+    shares : Shares, optional
+        What each row counts for; by default all count alike.
     seed : int
         Of the bootstrap.
 
@@ -174,14 +178,13 @@ def decide(
     """
     check_number("tolerance", tolerance, low=0)
     kinds, cells = list(losses), _cells(losses, widths)
-    drawn = nested_draws(cells, widths, others=others, seed=seed)
+    drawn = nested_draws(cells, widths, others=others, shares=shares, seed=seed)
     seeds = [cell.shape[1] for cell in cells]
     setters = [kinds.index(kind) for kind in target_kinds if kind in kinds]
     gaps, target = _gaps(drawn.means, seeds, setters, drawn.others, tolerance)
     # The same statistic with the rows as they are: what of its variance is the seeds'.
-    of_seeds, _ = _gaps(
-        seed_draws(cells, widths, seed=seed), seeds, setters, drawn.others[:1], tolerance
-    )
+    by_seeds = seed_draws(cells, widths, shares=shares, seed=seed)
+    of_seeds, _ = _gaps(by_seeds, seeds, setters, drawn.others[:1], tolerance)
     share = of_seeds[1:].var(axis=0) / np.maximum(gaps[1:].var(axis=0), 1e-18)
     # A mean of means is exact to 1e-12 only; a curve that touches the target has met it.
     meets = gaps <= 1e-12
@@ -210,9 +213,16 @@ def by_row(losses: Array, draws: int) -> Array:
     return losses.reshape(*losses.shape[:-1], -1, draws).mean(axis=-1)
 
 
-def loss_intervals(cells: Sequence[Array], widths: Sequence[int], *, seed: int = 0) -> Array:
+def loss_intervals(
+    cells: Sequence[Array],
+    widths: Sequence[int],
+    *,
+    shares: Shares | None = None,
+    seed: int = 0,
+) -> Array:
     """95 % intervals (K, W, 2) over seeds and rows of means of `cells`, each (K, seeds, N)."""
-    return np.moveaxis(middle(nested_draws(cells, widths, seed=seed).means[1:]), 0, -1)
+    drawn = nested_draws(cells, widths, shares=shares, seed=seed)
+    return np.moveaxis(middle(drawn.means[1:]), 0, -1)
 
 
 def _gaps(

@@ -7,6 +7,7 @@ come from is part of every result: `Lesson.regime` says it and `Lesson.health` m
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,9 @@ class Lesson:
         return np.mean([temper(_proba(t, X, K), temperature) for t in self.teachers], axis=0)
 
 
+Learnt = tuple[Array, Labels, Array | None]  # rows, class ids, weights
+
+
 @dataclass(frozen=True, eq=False)
 class _Fitted:
     """Teachers, their untempered soft labels of the students' rows, and what they learned from."""
@@ -56,12 +60,13 @@ class _Fitted:
     regime: str
     teachers: list[Teacher]
     soft: Array
-    own: tuple[Array, Labels] | None  # the rows of the one teacher
+    own: Learnt | None  # the rows of the one teacher
 
     def train_accuracy(self, n_classes: int) -> float | None:
         if self.own is None:
             return None
-        return accuracy(_proba(self.teachers[0], self.own[0], n_classes), self.own[1])
+        X, y, weight = self.own
+        return accuracy(_proba(self.teachers[0], X, n_classes), y, weight)
 
 
 def teach(
@@ -72,7 +77,9 @@ def teach(
     X_val: Array,
     y_val: Labels,
     n_classes: int,
-    others: tuple[Array, Labels] | None = None,
+    others: tuple[Array, Labels] | Learnt | None = None,
+    weight: Array | None = None,
+    weight_val: Array | None = None,
     folds: int = 5,
     in_sample: bool = False,
     seed: int = 0,
@@ -89,8 +96,10 @@ def teach(
         The students' rows.
     X_val, y_val : ndarray
         Held-out rows, for the temperature and the health.
-    others : (X, y), optional
+    others : (X, y) or (X, y, weight), optional
         Rows that the students never see: the teacher learns from these alone ("larger data").
+    weight, weight_val : ndarray, optional
+        What each row counts for, with the teacher too if its ``fit`` takes ``sample_weight``.
     folds : int
         Of cross-fitting, where there are no others.
     in_sample : bool
@@ -116,16 +125,21 @@ def teach(
     if len(y_val) % check_integer("draws", draws, low=1):
         raise ArgumentError("draws", draws, f"must divide the {len(y_val)} rows of `X_val`.")
     if others is not None:
-        others = _check_rows("_others", *others, n_classes, n_features=X.shape[1])
-    fitted = _fit(make, X, y, others, folds if not in_sample else None, n_classes, seed)
+        of_others = others[2] if len(others) == 3 else None
+        own = _check_rows("_others", *others[:2], n_classes, n_features=X.shape[1])
+        others = (*own, of_others)
+    fitted = _fit(make, (X, y, weight), others, folds if not in_sample else None, n_classes, seed)
     # Every fold's teacher answers for the validation rows on its own: averaged, they would be a
     # better and less sure teacher than the ones that made the students' labels.
     held = np.stack([_proba(teacher, X_val, n_classes) for teacher in fitted.teachers], axis=1)
     repeats, held = draws * held.shape[1], held.reshape(-1, n_classes)
     y_held = y_val.repeat(len(fitted.teachers))
-    unseen = (held, y_held, np.full(len(held), 1 / repeats))
+    held_weight = None if weight_val is None else weight_val.repeat(len(fitted.teachers))
+    counts = np.ones(len(held)) if held_weight is None else held_weight / held_weight.mean()
+    unseen = (held, y_held, counts / repeats)
     if fitted.regime != "in-sample":  # nor has the teacher seen the rows that it labels
-        unseen = _together(unseen, (fitted.soft, y, np.ones(len(y))))
+        own_counts = np.ones(len(y)) if weight is None else weight / weight.mean()
+        unseen = _together(unseen, (fitted.soft, y, own_counts))
     temperature = fit_temperature(*unseen) if calibrate else 1.0
     soft, held = temper(fitted.soft, temperature), temper(held, temperature)
     health = measure_health(
@@ -136,8 +150,10 @@ def teach(
         repeats=repeats,
         train_accuracy=fitted.train_accuracy(n_classes),
         temperature=temperature,
+        weight=weight,
+        held_weight=held_weight,
     )
-    bins = calibration_bins(held, y_held)
+    bins = calibration_bins(held, y_held, weight=held_weight)
     return Lesson(soft, fitted.regime, health, bins, tuple(fitted.teachers))
 
 
@@ -164,28 +180,39 @@ def _together(
 
 def _fit(
     make: Callable[[], Teacher],
-    X: Array,
-    y: Labels,
-    others: tuple[Array, Labels] | None,
+    own: Learnt,
+    others: Learnt | None,
     folds: int | None,
     n_classes: int,
     seed: int,
 ) -> _Fitted:
     """Teachers and soft labels in the regime that is asked for; `folds` is None for in-sample."""
-    learn = (X, y) if others is None else others
+    learn = own if others is None else others
     make = _tuned(make, *learn)
     if others is None and folds is not None:
-        soft, teachers = cross_fit(make, X, y, folds=folds, n_classes=n_classes, seed=seed)
+        X, y, weight = own
+        soft, teachers = cross_fit(
+            make, X, y, folds=folds, n_classes=n_classes, sample_weight=weight, seed=seed
+        )
         return _Fitted("cross-fitted", teachers, soft, None)
     teacher = _trained(make, *learn)
     regime = "in-sample" if others is None else "larger data"
-    return _Fitted(regime, [teacher], _proba(teacher, X, n_classes), learn)
+    return _Fitted(regime, [teacher], _proba(teacher, own[0], n_classes), learn)
 
 
 def cross_fit(
-    make: Callable[[], Teacher], X: Array, y: Labels, *, folds: int, n_classes: int, seed: int = 0
+    make: Callable[[], Teacher],
+    X: Array,
+    y: Labels,
+    *,
+    folds: int,
+    n_classes: int,
+    sample_weight: Array | None = None,
+    seed: int = 0,
 ) -> tuple[Array, list[Teacher]]:
     """Out-of-fold probabilities (N, K), and the teacher of every fold.
+
+    Weights, shape (N,), go to teachers whose ``fit`` takes ``sample_weight``.
 
     Raises
     ------
@@ -205,7 +232,8 @@ def cross_fit(
     soft = np.empty((len(y), n_classes))
     teachers: list[Teacher] = []
     for inside, outside in StratifiedKFold(folds, shuffle=True, random_state=seed).split(X, y):
-        teacher = _trained(make, X[inside], y[inside])
+        weight = None if sample_weight is None else sample_weight[inside]
+        teacher = _trained(make, X[inside], y[inside], weight)
         if any(teacher is other for other in teachers):
             raise ArgumentError("make", make, "must give a new teacher at every call.")
         teachers.append(teacher)
@@ -213,25 +241,42 @@ def cross_fit(
     return soft, teachers
 
 
-def _tuned(make: Callable[[], Teacher], X: Array, y: Labels) -> Callable[[], Teacher]:
+def _tuned(
+    make: Callable[[], Teacher], X: Array, y: Labels, weight: Array | None
+) -> Callable[[], Teacher]:
     """`make`, with settings chosen on these rows, once for all folds, where a teacher can `tune`."""
     if not callable(make):
         raise ArgumentError("make", make, "must be callable and give an untrained teacher.")
     untuned = make()
     if not hasattr(untuned, "tune"):
         return make
-    tuned = untuned.tune(X, y)
+    tuned = untuned.tune(X, y, **_weights(untuned.tune, weight))
     return lambda: copy.deepcopy(tuned)
 
 
-def _trained(make: Callable[[], Teacher], X: Array, y: Labels) -> Teacher:
+def takes_weights(fit: Callable[..., Any]) -> bool:
+    """Whether a method has an argument ``sample_weight``."""
+    try:
+        return "sample_weight" in inspect.signature(fit).parameters
+    except (TypeError, ValueError):  # compiled, without a signature
+        return False
+
+
+def _weights(fit: Callable[..., Any], weight: Array | None) -> dict[str, Array]:
+    """`weight` as the argument ``sample_weight``, where there is one and it is taken."""
+    return {} if weight is None or not takes_weights(fit) else {"sample_weight": weight}
+
+
+def _trained(
+    make: Callable[[], Teacher], X: Array, y: Labels, weight: Array | None = None
+) -> Teacher:
     if len(np.unique(y)) < 2:
         wish = "has one class only: a teacher has nothing to tell apart."
         raise ArgumentError("y", f"{len(y)} rows", wish)
     if not callable(make):
         raise ArgumentError("make", make, "must be callable and give an untrained teacher.")
     teacher: Teacher = check_teacher(make())
-    teacher.fit(X, y)
+    teacher.fit(X, y, **_weights(teacher.fit, weight))
     return teacher
 
 

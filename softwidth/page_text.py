@@ -51,13 +51,11 @@ def loss(value: float | None, metric: str) -> str:
     >>> loss(0.12345, "error"), loss(0.12345, "kl")
     ('12.35 %', '0.1235 nats')
     """
-    if value is None or metric == "error":
-        return percent(value)
-    return f"{number(value)} nats"
+    return f"{number(value)} nats" if metric == "kl" and value is not None else percent(value)
 
 
 def _short_loss(value: float, metric: str) -> str:
-    return percent(value, 1) if metric == "error" else loss(value, metric)
+    return loss(value, metric) if metric == "kl" else percent(value, 1)
 
 
 def drawn(plan: Plan, rows: str) -> tuple[str, str, str]:
@@ -65,13 +63,48 @@ def drawn(plan: Plan, rows: str) -> tuple[str, str, str]:
 
     Test rows may lack the soft labels that validation rows have: their mistakes are drawn then.
     """
-    key = f"{rows}_kl"
-    if plan["metric"] == "kl" and any(row[key] is not None for row in plan["curve"]):
-        return "kl", key, f"{key}_interval"
+    metric = plan["metric"]
+    key = f"{rows}_{metric}"
+    if metric != "error" and any(row[key] is not None for row in plan["curve"]):
+        return metric, key, f"{key}_interval"
     return "error", f"{rows}_error", f"{rows}_interval"
 
 
-LOSSES = {"error": "error", "kl": "divergence from soft labels (KL)"}
+LOSSES = {
+    "error": "error",
+    "balanced": "balanced error (mean over classes)",
+    "kl": "divergence from soft labels (KL)",
+}
+SHORT = {"error": "error", "balanced": "balanced error", "kl": "KL"}
+
+
+def base_rate(plan: Plan) -> str:
+    """What always saying one class gets wrong, to hold the errors against.
+
+    >>> base_rate({"base_rate": {"name": "no", "test_error": 0.04, "balanced": 0.5}, "metric": "error"})
+    'Always saying no gets 4.00 % of the test rows wrong.'
+    """
+    base = plan["base_rate"]
+    if base is None or base["name"] is None or base["test_error"] is None:
+        return ""
+    said = f"Always saying {base['name']} gets {percent(base['test_error'])} of the test rows wrong"
+    if plan["metric"] == "balanced":
+        said += f", a balanced error of {percent(base['balanced'])}"
+    return f"{said}."
+
+
+def points(value: float | None, metric: str) -> str:
+    """A loss without its unit, for columns: errors in percent, divergence in nats."""
+    return number(value) if metric == "kl" else hundredths(value)
+
+
+def points_span(interval: Sequence[float | None] | None, metric: str) -> str:
+    """An interval of such losses.
+
+    >>> points_span([0.1, 0.25], "balanced"), points_span([0.1, 0.25], "kl"), points_span(None, "kl")
+    ('10.00–25.00', '0.1–0.25', '–')
+    """
+    return MISSING if interval is None else "–".join(points(end, metric) for end in interval)
 
 
 def hundredths(value: float | None) -> str:

@@ -117,6 +117,10 @@ class _CurveRow(_Part):
     test_error: float | None = None
     test_sd: float | None = None
     test_interval: Interval | None = None
+    validation_balanced: float | None = None
+    validation_balanced_interval: Interval | None = None
+    test_balanced: float | None = None
+    test_balanced_interval: Interval | None = None
     validation_kl: float | None = None
     validation_kl_interval: Interval | None = None
     test_kl: float | None = None
@@ -134,6 +138,7 @@ class _Tried(_Part):
     width: int = Width
     step_size: float
     validation_error: float | None = None
+    validation_balanced: float | None = None
     validation_kl: float | None = None
     validation_log_loss: float | None = None
 
@@ -160,6 +165,21 @@ class _Margin(_Part):
     upper: float | None = None
 
 
+class _Class(_Part):
+    name: str | int | float | bool
+    train: int | None = None
+    val: int | None = None
+    test: int | None = None
+    share: float | None = None
+    test_error: dict[str, float | None] = {}
+
+
+class _BaseRate(_Part):
+    name: str | int | float | bool | None = Field(None, alias="class")
+    test_error: float | None = None
+    balanced: float | None = None
+
+
 class _Training(_Part):
     rows: int | None = None
     epochs: int | None = None
@@ -182,7 +202,9 @@ class _Plan(_Part):
     hard: _Least | None = None
     argmax: _Least | None = None
     saving: _Saving = _Saving()
-    metric: Literal["error", "kl"] = "error"
+    metric: Literal["error", "balanced", "kl"] = "error"
+    classes: list[_Class] = []
+    base_rate: _BaseRate | None = None
     target: float | None = None
     target_error: float | None = None
     search: _Search = _Search()

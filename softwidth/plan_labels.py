@@ -12,7 +12,7 @@ from softwidth.calibration import calibration_bins
 from softwidth.health import measure_health
 from softwidth.label_checks import Finding, check_soft_labels
 from softwidth.labels import as_probabilities
-from softwidth.lessons import Lesson, teach
+from softwidth.lessons import Learnt, Lesson, takes_weights, teach
 from softwidth.plan_spec import PlanSpec
 from softwidth.tasks import split_rows, with_training_rows
 from softwidth.teachers import Teacher, check_teacher, make_teacher
@@ -38,6 +38,8 @@ class SoftLabels:
     findings : list of Finding
     held : tuple of two ndarray (N, K) or None
         Soft labels of the validation and of the test rows.
+    doubts : tuple of str
+        What was asked of the teacher that it cannot do.
     """
 
     dataset: Dataset
@@ -46,12 +48,13 @@ class SoftLabels:
     lesson: Lesson
     findings: list[Finding]
     held: tuple[Array | None, Array | None] = (None, None)
+    doubts: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
         """What is wrong with these soft labels, each in a sentence or two with its cure."""
         found = [f"{f.message[0].upper()}{f.message[1:]} {f.cure}" for f in self.findings]
-        return [*found, *self.lesson.health.warnings(self.lesson.regime)]
+        return [*found, *self.doubts, *self.lesson.health.warnings(self.lesson.regime)]
 
 
 def soft_labels(dataset: Dataset, spec: PlanSpec, teacher: Any = None) -> SoftLabels:
@@ -84,23 +87,29 @@ def soft_labels(dataset: Dataset, spec: PlanSpec, teacher: Any = None) -> SoftLa
         y_val=dataset.y_val,
         n_classes=dataset.n_classes,
         others=others if regime == "larger-data" else None,
+        weight=students.weight_train,
+        weight_val=dataset.weight_val,
         folds=folds,
         in_sample=regime == "in-sample",
         seed=spec.seed,
         draws=dataset.draws,
     )
     rows = None if others is None or regime != "larger-data" else len(others[1])
-    return SoftLabels(students, rows, source, lesson, [], _held(lesson, dataset))
+    doubts: tuple[str, ...] = ()
+    if dataset.weight_train is not None and not takes_weights(lesson.teachers[0].fit):
+        doubts = (f"The {source} takes no row weights: it learned from rows that count alike.",)
+    return SoftLabels(students, rows, source, lesson, [], _held(lesson, dataset), doubts)
 
 
-def _split(dataset: Dataset, spec: PlanSpec) -> tuple[Dataset, tuple[Array, Any] | None]:
+def _split(dataset: Dataset, spec: PlanSpec) -> tuple[Dataset, Learnt | None]:
     """The students' share of the training rows, and the other rows."""
     if spec.student_rows is None:
         return dataset, None
     own, others = split_rows(
         dataset.y_train, spec.student_rows, seed=spec.seed, name="student_rows"
     )
-    return with_training_rows(dataset, own), (dataset.X_train[others], dataset.y_train[others])
+    rest = with_training_rows(dataset, others)
+    return with_training_rows(dataset, own), (rest.X_train, rest.y_train, rest.weight_train)
 
 
 def _held(lesson: Lesson, dataset: Dataset) -> tuple[Array | None, Array | None]:
@@ -126,7 +135,18 @@ def _from_file(dataset: Dataset) -> SoftLabels:
         None if soft is None else as_probabilities(soft, n_classes=K)
         for soft in (dataset.soft_val, dataset.soft_test)
     )
-    health = measure_health(P, y, held_out, y_val, repeats=dataset.draws)
-    calibration = None if held_out is None else calibration_bins(held_out, y_val)
+    weight, held_weight = dataset.weight_train, dataset.weight_val
+    health = measure_health(
+        P,
+        y,
+        held_out,
+        y_val,
+        repeats=dataset.draws,
+        weight=weight,
+        held_weight=held_weight,
+    )
+    calibration = (
+        None if held_out is None else calibration_bins(held_out, y_val, weight=held_weight)
+    )
     lesson = Lesson(P, FROM_FILE, health, calibration)
     return SoftLabels(dataset, None, "file", lesson, findings, (held_out, test))

@@ -17,6 +17,7 @@ from softwidth._types import Array
 from softwidth.advice import Recommendation
 from softwidth.least_width import Decision, loss_intervals
 from softwidth.network import Size, size
+from softwidth.plan_classes import class_record
 from softwidth.plan_labels import SoftLabels
 from softwidth.plan_spec import PlanSpec
 from softwidth.plan_theory import Theory
@@ -24,7 +25,7 @@ from softwidth.resampling import LEVEL
 from softwidth.rounds import Search
 from softwidth.spec_file import Script, SpecFile, spec_text
 from softwidth.trainer import Tuned
-from softwidth.trials import KINDS, Trial
+from softwidth.trials import KINDS, LOSS_OF, Rows, Task, Trial
 
 CURVE_POINTS = 60  # of a training curve that is stored
 LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn")
@@ -63,6 +64,11 @@ class Plan:
     def tuned(self) -> Tuned:
         """The students at their chosen step sizes, and those tried on the way."""
         return self.search.trainer.tuned
+
+    @property
+    def task(self) -> Task:
+        """What the students learned from and were looked at on."""
+        return self.search.trainer.task
 
     def spec_text(self, ending: str = ".toml") -> str:
         """The content of ``plan.toml``: what was asked, and the rounds that were run.
@@ -126,6 +132,7 @@ def record(plan: Plan) -> dict[str, Any]:
             "target_error": decision.target if by_error else None,
             "tolerance": spec.tolerance,
             "level": LEVEL,
+            **class_record(data, plan.task.test, {k: _shown(plan, k) for k in KINDS}),
             "margin": plan.theory.margin,
             "theory": plan.theory.theory,
             "curve": curve,
@@ -180,10 +187,11 @@ def _round(plan: Plan, number: int) -> dict[str, Any]:
 
 def _curve(plan: Plan) -> list[dict[str, Any]]:
     """A row for every label kind and width."""
+    any_one, own = plan.tuned.trials(("hard", plan.tuned.widths[0]))[0], plan.spec.metric
     intervals = {
-        (rows, metric): _intervals(plan.tuned, rows, metric)
+        (rows, metric): _intervals(plan.tuned, getattr(plan.task, rows), rows, metric)
         for rows in ("validation", "test")
-        for metric in getattr(plan.tuned.trials(("hard", plan.tuned.widths[0]))[0], rows).losses
+        for metric in {**getattr(any_one, rows).losses, **({own: 1} if own == "balanced" else {})}
     }
     return [
         _curve_row(plan, kind, width, {key: of[kind][place] for key, of in intervals.items()})
@@ -192,18 +200,20 @@ def _curve(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _intervals(tuned: Tuned, rows: str, metric: str) -> dict[str, Array]:
+def _intervals(tuned: Tuned, rows: Rows, part: str, metric: str) -> dict[str, Array]:
     """Intervals over seeds and rows, per label kind (widths, 2)."""
+    of_row = LOSS_OF[metric]
     cells = [
         np.array(
             [
-                [getattr(trial, rows).losses[metric] for trial in tuned.trials((kind, width))]
+                [getattr(trial, part).losses[of_row] for trial in tuned.trials((kind, width))]
                 for kind in KINDS
             ]
         )
         for width in tuned.widths
     ]
-    return dict(zip(KINDS, loss_intervals(cells, tuned.widths), strict=True))
+    found = loss_intervals(cells, tuned.widths, shares=rows.shares(metric))
+    return dict(zip(KINDS, found, strict=True))
 
 
 def _curve_row(
@@ -214,8 +224,10 @@ def _curve_row(
     means = {
         name: np.mean([trial.test.means[name] for trial in trials])
         for name in trials[0].test.means
-        if name not in ("error", "kl")
+        if name not in ("error", "balanced", "kl")
     }
+    means["test_balanced"] = np.mean([trial.test.means["balanced"] for trial in trials])
+
     row = {
         "labels": kind,
         "width": width,
@@ -224,9 +236,8 @@ def _curve_row(
         "diverged": sum(trial.diverged for trial in trials),
     }
     for (rows, metric), interval in intervals.items():
-        losses = [getattr(trial, rows).losses[metric] for trial in trials]
-        row[f"{rows}_{metric}"] = np.mean(losses)
-        row[f"{rows}_interval" if metric == "error" else f"{rows}_kl_interval"] = interval
+        row[f"{rows}_{metric}"] = np.mean([getattr(t, rows).means[metric] for t in trials])
+        row[f"{rows}_interval" if metric == "error" else f"{rows}_{metric}_interval"] = interval
     return {
         **row,
         "test_sd": by_seed.std(ddof=1) if len(trials) > 1 else None,
@@ -255,11 +266,15 @@ def _shown_width(plan: Plan, kind: str) -> int:
     return plan.decision.least[kind].width or plan.decision.widths[-1]
 
 
+def _shown(plan: Plan, kind: str) -> list[Trial]:
+    return plan.tuned.trials((kind, _shown_width(plan, kind)))
+
+
 def _training_curves(plan: Plan) -> list[dict[str, Any]]:
     rows = []
     for kind in KINDS:
         width = _shown_width(plan, kind)
-        curves = _mean_curves(plan.tuned.trials((kind, width)))
+        curves = _mean_curves(_shown(plan, kind))
         epochs = len(curves["kl"])
         for epoch in np.unique(np.linspace(0, epochs - 1, CURVE_POINTS).astype(int)):
             values = {name: curve[epoch] for name, curve in curves.items()}
@@ -278,8 +293,7 @@ def _calibration(plan: Plan) -> list[dict[str, Any]]:
     teacher = plan.soft_labels.lesson.calibration
     bins = {} if teacher is None else {"teacher": teacher}
     for kind in ("hard", "soft"):
-        trials = plan.tuned.trials((kind, _shown_width(plan, kind)))
-        bins[kind] = _pooled(np.array([trial.test.bins for trial in trials]))
+        bins[kind] = _pooled(np.array([trial.test.bins for trial in _shown(plan, kind)]))
     return [
         {"who": who, "confidence": confidence, "accuracy": hits, "share": share}
         for who, rows in bins.items()

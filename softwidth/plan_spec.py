@@ -14,9 +14,28 @@ from softwidth.lessons import REGIMES
 from softwidth.teachers import TEACHERS
 
 DEFAULT_WIDTHS = "2:128"
-METRICS = ("error", "kl")
+METRICS = ("error", "balanced", "kl")
+CLASS_WEIGHTS = ("none", "balanced")
+LOADED = (
+    "positive",
+    "pair",
+    "noise",
+    "flip",
+    "target",
+    "soft_columns",
+    "soft_key",
+    "weight_column",
+    "ignore_columns",
+)
 REFERENCES = ("students", "teacher")
 REGIME_OF = {name.replace(" ", "-"): name for name in REGIMES}
+CHOICES = {
+    "metric": METRICS,
+    "class_weight": CLASS_WEIGHTS,
+    "reference": REFERENCES,
+    "teacher": tuple(TEACHERS),
+    "regime": tuple(REGIME_OF),
+}
 
 
 class PlanSpec(BaseModel):
@@ -24,7 +43,7 @@ class PlanSpec(BaseModel):
 
     Attributes
     ----------
-    positive, pair, target, soft_columns, soft_key, noise, flip, seed
+    positive, pair, target, soft_columns, soft_key, weight_column, ignore_columns, noise, flip, seed
         As in `data.load`.
     teacher : {"wide", "kernel"} or None
         Who makes the soft labels. ``None``: the data's own where they have some, else ``wide``.
@@ -34,9 +53,12 @@ class PlanSpec(BaseModel):
         ``cross-fitted``.
     student_rows : int or None
         Training rows of the students, stratified; the teacher has all others.
-    metric : {"error", "kl"}
-        What least widths are judged by on held-out rows: the share of mistakes, or the mean
-        divergence of the held-out soft labels from the predictions, in nats.
+    metric : {"error", "balanced", "kl"}
+        What least widths are judged by on held-out rows: the share of mistakes, its mean over the
+        classes, or the mean divergence of the held-out soft labels from the predictions, in nats.
+    class_weight : {"none", "balanced"} or None
+        Whether votes for a class weigh as much in training as those for any other, in all.
+        ``None``: ``balanced`` where the metric is.
     reference : {"students", "teacher"}
         Whose best the tolerance is added to: the students' of any label kind, or also the
         teacher's, which no student may reach.
@@ -67,6 +89,8 @@ class PlanSpec(BaseModel):
     target: str | None = None
     soft_columns: tuple[str, ...] | None = None
     soft_key: str = "soft"
+    weight_column: str | None = None
+    ignore_columns: tuple[str, ...] | None = None
     noise: float = 0.0
     flip: float = 0.0
     seed: int = 0
@@ -74,6 +98,7 @@ class PlanSpec(BaseModel):
     regime: str | None = None
     student_rows: int | None = None
     metric: str = "error"
+    class_weight: str | None = None
     reference: str = "students"
     tolerance: float = 0.01
     widths: str | tuple[int, ...] = DEFAULT_WIDTHS
@@ -87,6 +112,13 @@ class PlanSpec(BaseModel):
     def fixed(self) -> bool:
         """Whether the widths are the user's: none may be added."""
         return not isinstance(self.widths, str)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether classes weigh the same in training."""
+        return (
+            self.class_weight or ("balanced" if self.metric == "balanced" else "none")
+        ) == "balanced"
 
     @property
     def first_widths(self) -> tuple[int, ...]:
@@ -117,23 +149,19 @@ class PlanSpec(BaseModel):
             raise ArgumentError("widths", self.widths, "must rise and hold at least one width.")
         check_integer("seeds", self.seeds, low=1)
         check_integer("seed", self.seed)
-        check_number(
-            "tolerance", self.tolerance, low=0, high=1 if self.metric == "error" else np.inf
-        )
+        check_number("tolerance", self.tolerance, low=0, high=np.inf if self.metric == "kl" else 1)
         check_number("budget", self.budget, low=0, open_low=True)
         for step_size in self.step_sizes or ():
             check_number("step_sizes", step_size, low=0, open_low=True)
-        check_choice("metric", self.metric, METRICS)
-        check_choice("reference", self.reference, REFERENCES)
-        if self.rounds is not None:
-            check_integer("rounds", self.rounds)
-        for name in ("epochs", "student_rows"):
+        for name, choices in CHOICES.items():
             if getattr(self, name) is not None:
-                check_integer(name, getattr(self, name), low=1)
-        if self.teacher is not None:
-            check_choice("teacher", self.teacher, TEACHERS)
-        if self.regime is not None:
-            check_choice("regime", self.regime, REGIME_OF)
+                check_choice(name, getattr(self, name), choices)
+        for name, low in (("rounds", 0), ("epochs", 1), ("student_rows", 1)):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), low=low)
+        if self.balanced and self.metric == "kl":
+            wish = "cannot go with metric='kl': it moves predictions away from the soft labels."
+            raise ArgumentError("class_weight", self.class_weight, wish)
         if self.regime == "larger-data" and self.student_rows is None:
             wish = "needs `student_rows`: the teacher learns from the rows that are left."
             raise ArgumentError("regime", self.regime, wish)
@@ -160,7 +188,7 @@ def validated(
         raise ArgumentError(name, given.get(name), f"{wish}.") from None
 
 
-_CLASS_NAMES = {"positive", "pair", "soft_columns"}
+_CLASS_NAMES = {"positive", "pair", "soft_columns", "ignore_columns"}
 _NUMBERS = {name for name, field in PlanSpec.model_fields.items() if field.annotation is float}
 
 

@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from softwidth.page_text import SHORT, base_rate, loss
+from softwidth.plan_form import complete
+
 KINDS = ("hard", "argmax", "soft")
 
 
@@ -41,21 +44,24 @@ def _headline(plan: Mapping[str, Any]) -> Text:
 def _table(plan: Mapping[str, Any]) -> Table:
     """Test error in % ± standard deviation over seeds; a star marks the least width."""
     rows = {(row["labels"], row["width"]): row for row in plan["curve"]}
-    target = f"error at most {100 * plan['target']:.2f} %"
-    if plan["metric"] == "kl":
-        target = f"KL at most {plan['target']:.4f} nats"
-    table = Table(
-        title="test error, % ± sd over seeds", caption=f"* least width: validation {target}"
-    )
+    short = SHORT[plan["metric"]]
+    what = "balanced error, % mean" if plan["metric"] == "balanced" else "error, % ± sd"
+    said = base_rate(complete(plan))
+    target = f"* least width: validation {short} at most {loss(plan['target'], plan['metric'])}"
+    table = Table(title=f"test {what} over seeds", caption=f"{target}\n{said}".strip())
     for column in ("width", *KINDS):
         table.add_column(column, justify="right")
     for width in sorted({width for _, width in rows}):
-        cells = [_cell(rows[kind, width], plan[kind]["width"] == width) for kind in KINDS]
+        cells = [
+            _cell(rows[kind, width], plan["metric"], plan[kind]["width"] == width) for kind in KINDS
+        ]
         table.add_row(str(width), *cells)
     return table
 
 
-def _cell(row: Mapping[str, Any], least: bool) -> str:
+def _cell(row: Mapping[str, Any], metric: str, least: bool) -> str:
+    if metric == "balanced":
+        return f"{100 * row['test_balanced']:.2f} {'*' if least else ' '}"
     spread = "" if row["test_sd"] is None else f" ± {100 * row['test_sd']:.2f}"
     return f"{100 * row['test_error']:.2f}{spread} {'*' if least else ' '}"
 

@@ -17,17 +17,18 @@ import numpy as np
 from softwidth._checks import ArgumentError
 from softwidth._types import Dataset
 from softwidth.advice import recommend
+from softwidth.balance import class_counts, class_factors, class_warnings
 from softwidth.data import load
 from softwidth.least_width import STEP, Decision, decide
 from softwidth.pace import Pace
 from softwidth.plan_labels import SoftLabels, soft_labels
 from softwidth.plan_record import Plan
-from softwidth.plan_spec import PlanSpec
+from softwidth.plan_spec import LOADED, PlanSpec
 from softwidth.plan_theory import separation_of, theory_at
 from softwidth.rounds import Search
 from softwidth.spec_file import Script, SpecFile, read_spec
 from softwidth.trainer import Ledger, Trainer, Tuned
-from softwidth.trials import KINDS, Rows, Task, look, with_rows
+from softwidth.trials import KINDS, LOSS_OF, Rows, Task, look, with_rows
 from softwidth.tuning import choose_setting
 
 # Most mistakes on noisy rows are the noise's: 8 draws of it on every held-out row make differences
@@ -114,7 +115,12 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None) -> P
         soft_labels=labels,
         search=search,
         theory=theory_at(separation, typical_error(tuned)),
-        warnings=[*labels.warnings, *tuned.warnings, *_doubts(search)],
+        warnings=[
+            *labels.warnings,
+            *class_warnings(class_counts(data), spec.metric),
+            *tuned.warnings,
+            *_doubts(search),
+        ],
         seconds=time.monotonic() - pace.started,
     )
 
@@ -136,12 +142,17 @@ def task_of(labels: SoftLabels, spec: PlanSpec) -> Task:
             wish = "needs soft labels of the held-out rows too, and the data have them for the "
             wish += "training rows only: give them, or name a teacher."
             raise ArgumentError(name, getattr(spec, name), wish)
+    factors = None
+    if spec.balanced:
+        factors = class_factors(data.y_train, data.weight_train, data.n_classes)
     return Task(
         data.X_train,
         data.y_train,
         labels.lesson.soft,
-        Rows(data.X_val, data.y_val, P_val, data.draws),
-        Rows(data.X_test, data.y_test, P_test, data.draws),
+        Rows(data.X_val, data.y_val, P_val, data.draws, data.weight_val),
+        Rows(data.X_test, data.y_test, P_test, data.draws, data.weight_test),
+        data.weight_train,
+        factors,
     )
 
 
@@ -170,8 +181,11 @@ def decide_plan(task: Task, tuned: Tuned, spec: PlanSpec) -> Decision:
     others = None
     if spec.reference == "teacher" and task.validation.P is not None:
         with np.errstate(divide="ignore"):
-            teacher = look(np.log(task.validation.P), task.validation)
-        others = teacher.losses[spec.metric][None]
+            log_p = np.log(task.validation.P)
+            if task.factors is not None:  # as the students' votes are weighed
+                log_p = log_p + np.log(task.factors)
+            teacher = look(log_p, task.validation)
+        others = teacher.losses[LOSS_OF[spec.metric]][None]
     return decide(
         {kind: tuned.losses(kind) for kind in KINDS},
         tuned.widths,
@@ -179,6 +193,7 @@ def decide_plan(task: Task, tuned: Tuned, spec: PlanSpec) -> Decision:
         target_kinds=KINDS,
         others=others,
         between=not spec.fixed,
+        shares=task.validation.shares(spec.metric),
         seed=spec.seed,
     )
 
@@ -194,13 +209,12 @@ def typical_error(tuned: Tuned) -> float:
 
 def _load(source: Any, spec: PlanSpec) -> Dataset:
     if not isinstance(source, Dataset):
-        names = ("positive", "pair", "noise", "flip", "target", "soft_columns", "soft_key", "seed")
-        settings = {name: getattr(spec, name) for name in names}
+        settings = {name: getattr(spec, name) for name in (*LOADED, "seed")}
         dataset = load(source, **settings)
         draws = min(NOISE_DRAWS, ENOUGH_ROWS // max(len(dataset.y_val), len(dataset.y_test)))
         return load(source, **settings, draws=draws) if spec.noise and draws > 1 else dataset
     fresh = PlanSpec()
-    for name in ("positive", "pair", "noise", "flip", "target", "soft_columns", "soft_key"):
+    for name in LOADED:
         if getattr(spec, name) != getattr(fresh, name):
             wish = "goes with a source to be loaded; give it to `load` instead."
             raise ArgumentError(name, getattr(spec, name), wish)

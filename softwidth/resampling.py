@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from softwidth._types import Array
+from softwidth.balance import Shares
 
 DRAWS = 2000
 LEVEL = 0.95
@@ -37,7 +38,12 @@ class Draws:
 
 
 def nested_draws(
-    cells: Sequence[Array], widths: Sequence[int], *, others: Array | None = None, seed: int = 0
+    cells: Sequence[Array],
+    widths: Sequence[int],
+    *,
+    others: Array | None = None,
+    shares: Shares | None = None,
+    seed: int = 0,
 ) -> Draws:
     """Bootstrap draws of the mean losses of students of some widths.
 
@@ -50,6 +56,9 @@ def nested_draws(
         others there are.
     others : ndarray, shape (others, N), optional
         Losses by row without seeds.
+    shares : Shares, optional
+        What a row counts for; by default all count alike. A drawn row brings its share along, and
+        rows of a stratum are drawn among themselves.
     seed : int
     """
     K, N = cells[0].shape[0], cells[0].shape[2]
@@ -58,7 +67,7 @@ def nested_draws(
     by_row = np.ascontiguousarray(by_row, np.float32)
     rng = np.random.default_rng([seed, 0])
     resampled = np.concatenate(
-        [by_row.mean(axis=0, dtype=np.float64)[None], _over_rows(rng, by_row)]
+        [over_rows(by_row.T, shares)[None], _over_all_rows(rng, by_row, shares)]
     )
     means, start = np.empty((1 + DRAWS, K, len(cells))), 0
     for w, (width, cell) in enumerate(zip(widths, cells, strict=True)):
@@ -70,12 +79,25 @@ def nested_draws(
     return Draws(means, resampled[:, start:])
 
 
-def seed_draws(cells: Sequence[Array], widths: Sequence[int], *, seed: int = 0) -> Array:
+def over_rows(losses: Array, shares: Shares | None = None) -> Array:
+    """Mean losses (...) over the last axis, the rows as they are and count."""
+    if shares is None:
+        return losses.mean(axis=-1, dtype=np.float64)
+    return np.asarray(losses.astype(np.float64) @ shares.of_row)
+
+
+def seed_draws(
+    cells: Sequence[Array],
+    widths: Sequence[int],
+    *,
+    shares: Shares | None = None,
+    seed: int = 0,
+) -> Array:
     """The same draws of seeds, the rows as they are: (1 + DRAWS, kinds, widths)."""
     means = []
     for width, cell in zip(widths, cells, strict=True):
         weights = seed_weights(np.random.default_rng([seed, int(width)]), cell.shape[1])
-        means.append(weights @ cell.mean(axis=2, dtype=np.float64).T)
+        means.append(weights @ over_rows(cell, shares).T)
     return np.stack(means, axis=2)
 
 
@@ -95,6 +117,21 @@ def resampled_weights(rng: np.random.Generator, draws: int, n: int, taken: int) 
         return np.ones((draws, 1))
     drawn = rng.integers(n, size=(draws, taken)) + n * np.arange(draws)[:, None]
     return np.bincount(drawn.ravel(), minlength=draws * n).reshape(draws, n) / taken
+
+
+def _over_all_rows(rng: np.random.Generator, by_row: Array, shares: Shares | None) -> Array:
+    """Means (DRAWS, columns) of resampled rows of `by_row` (N, columns), stratum by stratum."""
+    if shares is None:
+        return _over_rows(rng, by_row)
+    columns = by_row.shape[1]
+    total = np.zeros((DRAWS, columns))
+    for rows in shares.strata():
+        weight = shares.of_row[rows]
+        # With its weight as one more column, a draw's sums become a mean of the rows drawn.
+        weighed = np.column_stack([by_row[rows] * weight[:, None], weight]).astype(np.float32)
+        sums = _over_rows(rng, np.ascontiguousarray(weighed))
+        total += weight.sum() * sums[:, :columns] / sums[:, columns:]
+    return total
 
 
 def _over_rows(rng: np.random.Generator, by_row: Array) -> Array:

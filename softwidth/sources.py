@@ -14,6 +14,7 @@ from softwidth._checks import (
     check_matrix,
     check_numeric,
     check_same_length,
+    check_weights,
     rows_text,
 )
 from softwidth._types import Labels
@@ -36,7 +37,7 @@ class Source:
 
 
 def from_arrays(arrays: Mapping[str, Any], name: str, notes: tuple[str, ...] = ()) -> Source:
-    """A source from arrays ``X, y[, soft]`` and the same with ``_val`` and ``_test``.
+    """A source from arrays ``X, y[, soft][, sample_weight]`` and the same with ``_val`` and ``_test``.
 
     Raises
     ------
@@ -52,13 +53,19 @@ def from_arrays(arrays: Mapping[str, Any], name: str, notes: tuple[str, ...] = (
         wish = "has one class only: there is nothing to tell apart."
         raise ArgumentError("y", names[train.y[0]], wish)
     val, test = (_other_part(arrays, suffix, names, train) for suffix in ("_val", "_test"))
+    parts = {"": train, "_val": val, "_test": test}
+    notes += tuple(
+        f"{left:,} rows of X{suffix} have weight 0 and were left out."
+        for suffix, part in parts.items()
+        if part is not None and (left := len(arrays[f"y{suffix}"]) - len(part.y))
+    )
     return Source(train, test, val, names, name, notes)
 
 
 def _other_part(
     arrays: Mapping[str, Any], suffix: str, names: tuple[str, ...], train: Part
 ) -> Part | None:
-    for key in ("y", "soft"):
+    for key in ("y", "soft", "sample_weight"):
         if f"{key}{suffix}" in arrays and f"X{suffix}" not in arrays:
             wish = f"comes without its inputs `X{suffix}`."
             raise ArgumentError("source", f"{key}{suffix}", wish)
@@ -85,7 +92,11 @@ def _part(arrays: Mapping[str, Any], suffix: str, names: tuple[str, ...]) -> Par
         soft = both_columns(soft, name=soft_name) if soft.ndim == 1 else soft
         as_probabilities(soft, name=soft_name, n_classes=len(names))
         check_same_length(soft_name, soft, y_name, len(y))
-    return Part(X, y, soft)
+    if arrays.get(f"sample_weight{suffix}") is None:
+        return Part(X, y, soft)
+    weight = check_weights(f"sample_weight{suffix}", arrays[f"sample_weight{suffix}"], len(y))
+    part = Part(X, y, soft, weight)
+    return part if weight.all() else part.rows(np.flatnonzero(weight))
 
 
 def _class_ids(name: str, labels: np.ndarray[Any, Any], names: tuple[str, ...]) -> Labels:

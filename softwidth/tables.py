@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from softwidth._checks import ArgumentError, DataFileError, check_choice, check_memory, rows_text
+from softwidth._checks import (
+    ArgumentError,
+    DataFileError,
+    check_choice,
+    check_memory,
+    rows_text,
+    shorten,
+)
 from softwidth.archives import SAFE_SHARE, Arrays
 
 BYTES_A_CELL = 40  # while a table is read: the parser's copy, the columns, one matrix, its float32
@@ -25,17 +32,41 @@ class _Format:
     cells: Callable[[Path], float]
 
 
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a table are; every other one is a feature."""
+
+    target: str | None = None
+    soft: Sequence[str] = ()
+    weight: str | None = None
+    ignored: Sequence[str] = ()
+
+    @property
+    def no_features(self) -> list[str]:
+        """All that are named."""
+        return [name for name in (self.target, *self.soft, self.weight, *self.ignored) if name]
+
+
+SEPARATORS = ",;\t"
+INDEX = "Unnamed: 0"  # what pandas calls the first column where the header has no name for it
+
+
 def _read_csv(path: Path) -> Any:
     import pandas
 
-    return pandas.read_csv(path, low_memory=False)  # a column's type is decided on all its rows
+    with open(path, encoding="utf-8", errors="replace") as file:
+        header = file.readline()
+    separator = max(SEPARATORS, key=header.count)
+    # A column's type is decided on all its rows.
+    return pandas.read_csv(path, sep=separator, skipinitialspace=True, low_memory=False)
 
 
 def _csv_cells(path: Path) -> float:
     with open(path, "rb") as file:
         sample = file.read(SAMPLE)
     lines = max(sample.count(b"\n"), 1)
-    columns = 1 + sample.split(b"\n", 1)[0].count(b",")
+    header = sample.split(b"\n", 1)[0]
+    columns = 1 + max(header.count(separator.encode()) for separator in SEPARATORS)
     return columns * lines * path.stat().st_size / max(len(sample), 1)
 
 
@@ -58,8 +89,8 @@ TABLES: Mapping[str, _Format] = {
 }
 
 
-def read_table(path: Path, target: str | None, soft_columns: list[str]) -> tuple[Arrays, list[str]]:
-    """``X, y[, soft]`` of a table with a suffix of `TABLES`, and notes on how it was read.
+def read_table(path: Path, columns: Columns) -> tuple[Arrays, list[str]]:
+    """``X, y[, soft][, sample_weight]`` of a table with a suffix of `TABLES`, and notes on how it was read.
 
     Raises
     ------
@@ -74,7 +105,7 @@ def read_table(path: Path, target: str | None, soft_columns: list[str]) -> tuple
         raise DataFileError(f"{path.name} has no rows.")
     if not table.columns.is_unique:
         raise DataFileError(f"{path.name} has two columns of one name.")
-    return _from_table(table, target, soft_columns)
+    return _from_table(table, columns)
 
 
 def _parsed(path: Path, read: Callable[[Path], Any]) -> Any:
@@ -85,31 +116,52 @@ def _parsed(path: Path, read: Callable[[Path], Any]) -> Any:
         raise DataFileError(f"{path.name} is not a readable {path.suffix} file: {told}") from None
 
 
-def _from_table(
-    table: Any, target: str | None, soft_columns: list[str]
-) -> tuple[Arrays, list[str]]:
-    _check_columns(list(table.columns), target, soft_columns)
-    features = [column for column in table.columns if column not in {target, *soft_columns}]
+def _from_table(table: Any, columns: Columns) -> tuple[Arrays, list[str]]:
+    table, notes = _without_index(table, columns)
+    target = _checked(list(table.columns), columns)
+    features = [name for name in table.columns if name not in columns.no_features]
     if not features:
         raise DataFileError("the table has no feature columns beside the labels.")
-    arrays = {"X": _numbers(table, features), "y": _labels(table, str(target))}
-    if not soft_columns:
-        return arrays, []
-    ordered, notes = _in_class_order(soft_columns, np.unique(arrays["y"]))
+    arrays = {"X": _numbers(table, features), "y": _labels(table, target)}
+    if columns.weight:
+        arrays["sample_weight"] = _numbers(table, [columns.weight])[:, 0]
+    if not columns.soft:
+        return arrays, notes
+    ordered, more = _in_class_order(columns.soft, np.unique(arrays["y"]))
     soft = _numbers(table, ordered)
-    return {**arrays, "soft": soft[:, 0] if len(ordered) == 1 else soft}, notes
+    arrays["soft"] = soft[:, 0] if len(ordered) == 1 else soft
+    return arrays, [*notes, *more]
 
 
-def _check_columns(columns: list[str], target: str | None, soft_columns: list[str]) -> None:
-    if target is None:
-        raise ArgumentError("target", None, f"must name the label column: {', '.join(columns)}.")
-    check_choice("target", target, columns)
-    for column in soft_columns:
-        check_choice("soft_columns", column, columns)
-    if target in soft_columns or len(set(soft_columns)) < len(soft_columns):
-        raise ArgumentError(
-            "soft_columns", ", ".join(soft_columns), "must be different columns, none the target."
-        )
+def _without_index(table: Any, columns: Columns) -> tuple[Any, list[str]]:
+    """A table without the row numbers that pandas writes as a first column without a name."""
+    first = table.columns[0]
+    if first != INDEX or first in columns.no_features:
+        return table, []
+    if not np.array_equal(table[first].to_numpy(), np.arange(len(table))):
+        return table, []
+    return table.drop(columns=first), [
+        "The first column has no name and counts the rows: left out."
+    ]
+
+
+def _checked(names: list[str], columns: Columns) -> str:
+    """The target, once all columns that are named are there and none has two roles."""
+    if columns.target is None:
+        raise ArgumentError("target", None, f"must name the label column: {', '.join(names)}.")
+    check_choice("target", columns.target, names)
+    for setting, named in (("soft_columns", columns.soft), ("ignore_columns", columns.ignored)):
+        for name in named:
+            check_choice(setting, name, names)
+    if columns.weight is not None:
+        check_choice("weight_column", columns.weight, names)
+        if columns.weight in (columns.target, *columns.soft):
+            wish = "must be a column of its own: it is the target or a soft column."
+            raise ArgumentError("weight_column", columns.weight, wish)
+    if columns.target in columns.soft or len(set(columns.soft)) < len(columns.soft):
+        wish = "must be different columns, none the target."
+        raise ArgumentError("soft_columns", ", ".join(columns.soft), wish)
+    return columns.target
 
 
 def _labels(table: Any, target: str) -> np.ndarray[Any, Any]:
@@ -124,17 +176,39 @@ def _labels(table: Any, target: str) -> np.ndarray[Any, Any]:
     return labels.astype(np.int64) if whole else labels
 
 
-def _numbers(table: Any, columns: list[str]) -> np.ndarray[Any, Any]:
+def _numbers(table: Any, columns: Sequence[str]) -> np.ndarray[Any, Any]:
     for column in columns:
-        if table[column].dtype.kind not in "fiub":
-            raise ArgumentError(
-                "source", column, "is a column of text; features and soft labels must be numbers."
+        values = table[column]
+        missing = np.flatnonzero(values.isna())
+        if len(missing):
+            wish = (
+                f"is a column with no value in {len(missing):,} rows ({rows_text(missing)}): fill "
             )
-    return np.asarray(table[columns].to_numpy(dtype=np.float64, na_value=np.nan))
+            raise ArgumentError("source", column, f"{wish}them, drop the rows, or {_LEAVE_OUT}.")
+        if values.dtype.kind not in "fiub":
+            wish = (
+                f"is a column of text ({_first_text(values)}); features, soft labels and weights "
+            )
+            raise ArgumentError(
+                "source", column, f"{wish}must be numbers: code it, or {_LEAVE_OUT}."
+            )
+    return np.asarray(table[columns].to_numpy(dtype=np.float64))
+
+
+_LEAVE_OUT = "leave the column out (ignore_columns)"
+
+
+def _first_text(values: Any) -> str:
+    """The first entry that is no number, for a message."""
+    import pandas
+
+    numbers = pandas.to_numeric(values, errors="coerce").isna().to_numpy()
+    place = int(np.argmax(numbers))
+    return f"row {place}: {shorten(values.iloc[place], 20)!r}"
 
 
 def _in_class_order(
-    soft_columns: list[str], labels: np.ndarray[Any, Any]
+    soft_columns: Sequence[str], labels: np.ndarray[Any, Any]
 ) -> tuple[list[str], list[str]]:
     """Soft columns in the order of the classes: by name where the names tell, else as given."""
     names = [str(label) for label in labels]
@@ -145,6 +219,10 @@ def _in_class_order(
         if set(by_name) == set(map(str, range(len(soft_columns)))) > set(names):
             return [by_name[str(k)] for k in range(len(soft_columns))], []  # a class has no row
     if len(soft_columns) == 1:
-        return soft_columns, [f"Soft column {soft_columns[0]} was taken for class {names[-1]}."]
+        return list(soft_columns), [
+            f"Soft column {soft_columns[0]} was taken for class {names[-1]}."
+        ]
     pairs = ", ".join(f"{c} = {n}" for c, n in zip(soft_columns, names, strict=False))
-    return soft_columns, [f"Soft columns were taken in the order of the sorted labels: {pairs}."]
+    return list(soft_columns), [
+        f"Soft columns were taken in the order of the sorted labels: {pairs}."
+    ]

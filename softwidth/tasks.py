@@ -26,16 +26,17 @@ BLOCK = 2048  # rows scaled at a time: temporaries stay small beside the data
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some rows: inputs, class ids and soft labels as they came (or None)."""
+    """Some rows: inputs, class ids, soft labels as they came (or None), weights (or None)."""
 
     X: Array
     y: Labels
     soft: Array | None = None
+    weight: Array | None = None
 
     def rows(self, chosen: np.ndarray[Any, Any]) -> Part:
         """The rows chosen by number or mask."""
-        soft = None if self.soft is None else self.soft[chosen]
-        return Part(self.X[chosen], self.y[chosen], soft)
+        soft, weight = (None if a is None else a[chosen] for a in (self.soft, self.weight))
+        return Part(self.X[chosen], self.y[chosen], soft, weight)
 
 
 def class_numbers(name: str, labels: Any, classes: Sequence[str]) -> list[int]:
@@ -106,7 +107,7 @@ def _kept(
             notes = [f"{len(empty)} rows had no soft label on the {which} and took their class id."]
         if np.issubdtype(soft.dtype, np.floating) and not (soft == np.rint(soft)).all():
             soft = soft / soft.sum(axis=1, keepdims=True)
-    return Part(kept.X, y, soft), tuple(classes[id_] for id_ in ids), notes
+    return replace(kept, y=y, soft=soft), tuple(classes[id_] for id_ in ids), notes
 
 
 def add_noise(X: Array, sigma: float, rng: np.random.Generator) -> Array:
@@ -240,12 +241,9 @@ def keep_by_margin(
 
 def with_training_rows(dataset: Dataset, rows: np.ndarray[Any, Any]) -> Dataset:
     """The dataset with these training rows only."""
-    soft = dataset.soft_train
+    own = Part(*dataset.part("train"), dataset.weight_train).rows(rows)
     return replace(
-        dataset,
-        X_train=dataset.X_train[rows],
-        y_train=dataset.y_train[rows],
-        soft_train=None if soft is None else soft[rows],
+        dataset, X_train=own.X, y_train=own.y, soft_train=own.soft, weight_train=own.weight
     )
 
 

@@ -18,6 +18,7 @@ from softwidth._checks import (
     check_memory,
     check_number,
     check_same_length,
+    check_weights,
 )
 from softwidth._types import Array, Labels
 from softwidth.bank import Bank
@@ -94,8 +95,8 @@ class WideTeacher:
         self.seconds, self.seed = seconds, seed
         self.rate: float | None = None  # rows x epochs a second, once tuned
 
-    def fit(self, X: Array, y: Labels) -> WideTeacher:
-        """Train on rows and labels.
+    def fit(self, X: Array, y: Labels, sample_weight: Any = None) -> WideTeacher:
+        """Train on rows and labels, and what each row counts for.
 
         Raises
         ------
@@ -103,14 +104,14 @@ class WideTeacher:
             Malformed rows or labels, or labels of one class only.
         """
         self._check()
-        tuned = self if self.step_size else self.tune(X, y)
+        tuned = self if self.step_size else self.tune(X, y, sample_weight)
         self.classes_, ids = _as_ids(y)
         epochs, steps = tuned._epochs(ids), [tuned.step_size or 0]
-        bank = tuned._train(X, ids, steps, epochs, "training the teacher")
+        bank = tuned._train(X, ids, sample_weight, steps, epochs, "training the teacher")
         self.network: Network = bank.networks[0]
         return self
 
-    def tune(self, X: Array, y: Labels) -> WideTeacher:
+    def tune(self, X: Array, y: Labels, sample_weight: Any = None) -> WideTeacher:
         """A copy with the step size of least log loss on rows set apart, and its rate of work.
 
         On at most `TUNING_ROWS` rows and for at most twice the least epochs: enough to tell half
@@ -123,9 +124,14 @@ class WideTeacher:
         rows = np.arange(len(ids)) if few else self._part(ids, self.TUNING_ROWS)
         judge, learn = self._halves(ids[rows])
         X, own = X[rows], ids[rows][learn]
+        w = None
+        if sample_weight is not None:
+            w = check_weights("sample_weight", sample_weight, len(ids))[rows]
         epochs = self._epochs(own) if few else min(self._epochs(own), 2 * self.LEAST_EPOCHS)
-        bank = self._train(X[learn], own, self.STEP_SIZES, epochs, "tuning the teacher")
-        losses = bank.evaluate(X[judge], ids[rows][judge])["log_loss"]
+        of_learn, of_judge = (None if w is None else w[part] for part in (learn, judge))
+        bank = self._train(X[learn], own, of_learn, self.STEP_SIZES, epochs, "tuning the teacher")
+        found = bank.evaluate(X[judge], ids[rows][judge], sample_weight=of_judge)
+        losses = found["log_loss"]
         best = int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
         tuned = copy.copy(self)
         tuned.step_size = self.STEP_SIZES[best]
@@ -161,13 +167,20 @@ class WideTeacher:
         return self.epochs or wanted
 
     def _train(
-        self, X: Array, y: Labels, step_sizes: Sequence[float], epochs: int, label: str
+        self,
+        X: Array,
+        y: Labels,
+        weight: Any,
+        step_sizes: Sequence[float],
+        epochs: int,
+        label: str,
     ) -> Bank:
         bank = train_bank(
             X,
             y,
             {"hard": one_hot(y, int(y.max()) + 1)},
             [Student(self.width, seed=self.seed, step_size=step_size) for step_size in step_sizes],
+            sample_weight=weight,
             epochs=epochs,
             batch_size=self._batch(y),
             momentum=self.momentum,

@@ -16,7 +16,7 @@ import numpy as np
 from softwidth._types import Array
 from softwidth.pace import Pace
 from softwidth.specs import Student
-from softwidth.trials import KINDS, Setting, Task, Trial, train
+from softwidth.trials import KINDS, LOSS_OF, Setting, Task, Trial, train
 
 Combination = tuple[str, int]  # label kind and width
 Packed = tuple[str, int, float, int, int]  # label kind, width, step size, first and last seed
@@ -39,7 +39,7 @@ class Tuned:
     Attributes
     ----------
     setting : Setting
-    metric : {"error", "kl"}
+    metric : {"error", "balanced", "kl"}
         The validation loss that chooses.
     tried : dict of (label kind, width) to dict of step size to dict of seed to Trial
     rounds : list of list of list of Packed
@@ -91,8 +91,9 @@ class Tuned:
 
     def losses(self, kind: str) -> list[Array]:
         """Validation losses by width, each (seeds, rows)."""
+        of_row = LOSS_OF[self.metric]
         return [
-            np.stack([trial.validation.losses[self.metric] for trial in self.trials((kind, width))])
+            np.stack([trial.validation.losses[of_row] for trial in self.trials((kind, width))])
             for width in self.widths
         ]
 

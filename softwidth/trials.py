@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from softwidth._types import Array, Labels
+from softwidth.balance import Shares, balanced_shares
 from softwidth.bank import Bank, log_likelihoods, stacked_logits
 from softwidth.calibration import calibration_bins, expected_calibration_error
 from softwidth.distributions import entropy
+from softwidth.examples import Examples
 from softwidth.labels import Targets, make_targets
 from softwidth.least_width import by_row
 from softwidth.specs import Student
@@ -18,6 +22,7 @@ from softwidth.tasks import split_rows
 from softwidth.training import train_bank
 
 KINDS = ("hard", "soft", "argmax")  # `argmax` tells softness from better labels
+LOSS_OF = {"error": "error", "balanced": "error", "kl": "kl"}  # by row, of each metric
 MOMENTUM, SCHEDULE = 0.9, "cosine"
 CHUNK_BYTES = 2**26  # of the predictions that are looked at together
 LEAST_LIKELY = np.log(1e-15)  # a probability of 0 would make one row outweigh all others
@@ -27,30 +32,60 @@ LEAST_LIKELY = np.log(1e-15)  # a probability of 0 would make one row outweigh a
 class Rows:
     """Held-out rows, with soft labels (N, K) where there are some.
 
-    They come in runs of `draws` draws of the noise on one row.
+    They come in runs of `draws` draws of the noise on one row. `weight` (N,) is what each counts
+    for; without it all count alike.
     """
 
     X: Array  # (N, D)
     y: Labels
     P: Array | None = None
     draws: int = 1
+    weight: Array | None = None
+
+    def shares(self, metric: str) -> Shares | None:
+        """What a row, all its draws together, counts for in a metric; None where all count alike."""
+        weight = None if self.weight is None else self.weight[:: self.draws]
+        if metric == "balanced":
+            return balanced_shares(self.y[:: self.draws], weight)
+        return None if weight is None else Shares(weight / weight.sum())
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What the students of a plan learn from, the rows that choose between them, and the others."""
+    """What the students of a plan learn from, the rows that choose between them, and the others.
+
+    `weight` (N,) is what a row counts for in training, `factors` (K,) what a vote for a class does.
+    """
 
     X: Array  # (N, D)
     y: Labels
     soft: Array  # (N, K)
     validation: Rows
     test: Rows
+    weight: Array | None = None
+    factors: Array | None = None
 
     @property
     def targets(self) -> dict[str, Targets]:
-        """What each label kind trains on."""
+        """What each label kind trains on, before classes are weighed."""
         K = self.soft.shape[1]
         return {kind: make_targets(kind, self.y, self.soft, n_classes=K) for kind in KINDS}
+
+    @property
+    def lessons(self) -> list[tuple[dict[str, Any], Array | None]]:
+        """What each label kind trains on and its rows' weights, by kinds that share the weights.
+
+        A vote for class k weighs ``c_k``, so that with soft labels ``p`` the best prediction is
+        proportional to ``c_k p_k``: hard labels of weighed rows lead to the same.
+        """
+        if self.factors is None:
+            return [(dict(self.targets), self.weight)]
+        weight = np.ones(len(self.y)) if self.weight is None else self.weight
+        weighed = {
+            kind: Examples(self.X, of_kind.P, weight).with_class_weights(self.factors)
+            for kind, of_kind in self.targets.items()
+        }
+        return [({kind: examples.P}, examples.weight) for kind, examples in weighed.items()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +97,7 @@ class Seen:
     losses : dict of str to ndarray, shape (rows,)
         Means over a row's draws: ``error`` and, where there are soft labels, ``kl`` in nats.
     means : dict of str to float
+        Of the rows as they weigh: ``error``, ``balanced`` (mean over classes of the error on each),
         ``log_loss`` in nats, ``brier`` (sum over classes), ``ece`` and, where there are soft
         labels, ``kl``, ``manhattan`` (sum over classes) and ``entropy_correlation``.
     bins : ndarray, shape (bins, 3)
@@ -87,8 +123,8 @@ class Trial:
     def score(self, metric: str = "error") -> tuple[float, float]:
         """Mean validation loss, then log loss."""
         if self.diverged:
-            return (1.0 if metric == "error" else np.inf), np.inf
-        return float(self.validation.losses[metric].mean()), self.validation.means["log_loss"]
+            return (np.inf if metric == "kl" else 1.0), np.inf
+        return self.validation.means[metric], self.validation.means["log_loss"]
 
 
 @dataclass(frozen=True)
@@ -106,16 +142,34 @@ def with_rows(task: Task, rows: int, seed: int) -> Task:
     if rows == len(task.y):
         return task
     chosen, _ = split_rows(task.y, rows, seed=seed, name="budget")
-    return replace(task, X=task.X[chosen], y=task.y[chosen], soft=task.soft[chosen])
+    weight = None if task.weight is None else task.weight[chosen]
+    return replace(task, X=task.X[chosen], y=task.y[chosen], soft=task.soft[chosen], weight=weight)
 
 
 def train(task: Task, students: list[Student], setting: Setting, label: str | None) -> list[Trial]:
     """Train students of a plan and look at them on the held-out rows."""
+    return [
+        trial
+        for targets, weight in task.lessons
+        if (own := [student for student in students if student.labels in targets])
+        for trial in _trials(_bank(task, targets, weight, own, setting, label), task)
+    ]
+
+
+def _bank(
+    task: Task,
+    targets: Mapping[str, Any],
+    weight: Array | None,
+    students: list[Student],
+    setting: Setting,
+    label: str | None,
+) -> Bank:
     bank = train_bank(
         task.X,
         task.y,
-        task.targets,
+        targets,
         students,
+        sample_weight=weight,
         epochs=setting.epochs,
         batch_size=setting.batch_size,
         momentum=MOMENTUM,
@@ -124,7 +178,7 @@ def train(task: Task, students: list[Student], setting: Setting, label: str | No
     )
     if bank.interrupted:
         raise KeyboardInterrupt
-    return list(_trials(bank, task))
+    return bank
 
 
 def _trials(bank: Bank, task: Task) -> Iterator[Trial]:
@@ -165,25 +219,28 @@ def look(log_q: Array, rows: Rows, *, gone: bool = False) -> Seen:
     own = log_q[np.arange(len(rows.y)), rows.y]
     q = np.exp(log_q)
     wrong = (q.argmax(axis=1) != rows.y) | gone
+    mean = partial(np.average, weights=rows.weight)
     losses = {"error": wrong}
     means = {
-        "log_loss": np.inf if gone else float(-own.mean()),
-        "brier": float((np.sum(q**2, axis=1) - 2 * np.exp(own) + 1).mean()),
-        "ece": expected_calibration_error(q, rows.y),
+        "log_loss": np.inf if gone else float(-mean(own)),
+        "brier": float(mean(np.sum(q**2, axis=1) - 2 * np.exp(own) + 1)),
+        "ece": expected_calibration_error(q, rows.y, weight=rows.weight),
     }
     if rows.P is not None:
         losses["kl"] = -np.einsum("nk,nk->n", rows.P, log_q) - entropy(rows.P)
         means |= {
-            "kl": float(losses["kl"].mean()),
-            "manhattan": float(abs(rows.P - q).sum(axis=1).mean()),
-            "entropy_correlation": _correlation(entropy(rows.P), entropy(q)),
+            "kl": float(mean(losses["kl"])),
+            "manhattan": float(mean(abs(rows.P - q).sum(axis=1))),
+            "entropy_correlation": _correlation(entropy(rows.P), entropy(q), mean),
         }
-    means["error"] = float(wrong.mean())
+    by_class = balanced_shares(rows.y, rows.weight)
+    means |= {"error": float(mean(wrong)), "balanced": by_class.mean(wrong)}
     small = {name: by_row(loss, rows.draws).astype(np.float32) for name, loss in losses.items()}
-    return Seen(small, means, calibration_bins(q, rows.y))
+    return Seen(small, means, calibration_bins(q, rows.y, weight=rows.weight))
 
 
-def _correlation(a: Array, b: Array) -> float:
+def _correlation(a: Array, b: Array, mean: Callable[[Array], float]) -> float:
     """Pearson's, 0 where one of them does not vary."""
-    spread = a.std() * b.std()
-    return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 1e-12 else 0.0
+    a, b = a - mean(a), b - mean(b)
+    spread = np.sqrt(mean(a**2) * mean(b**2))
+    return float(mean(a * b) / spread) if spread > 1e-12 else 0.0

@@ -161,8 +161,8 @@ def first_neurons(spec: PlanSpec, tuning_seeds: int) -> float:
 
 def _some(rows: Rows, n: int = 200) -> Rows:
     """A few held-out rows: looking at all of them takes longer than the epoch that is timed."""
-    P = None if rows.P is None else rows.P[:n]
-    return Rows(rows.X[:n], rows.y[:n], P)
+    P, weight = (None if a is None else a[:n] for a in (rows.P, rows.weight))
+    return Rows(rows.X[:n], rows.y[:n], P, weight=weight)
 
 
 def _measure(task: Task, spec: PlanSpec, pace: Pace, batch: int) -> None:
