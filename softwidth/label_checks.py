@@ -98,7 +98,10 @@ def check_soft_labels(
         return [Finding("error", "not-probabilities", str(error), cure)]
     y = check_class_ids("y", y, n_classes=P.shape[1])
     check_same_length("soft", P, "y", len(y))
-    claims = as_claims(np.asarray(soft, float)) if is_votes(soft) else P
+    claims = P
+    if is_votes(soft):
+        claims = as_claims(np.asarray(soft, float))
+        in_sample = bool(in_sample)  # people vote: their majority may well be every row's label
     found = [*_order(P, claims, y), *_softness(P), *_sample(P, y, in_sample), *_votes(soft)]
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 

@@ -19,8 +19,9 @@ from softwidth._types import Dataset
 from softwidth.advice import recommend
 from softwidth.balance import class_counts, class_factors, class_warnings
 from softwidth.data import load
-from softwidth.least_width import STEP, Decision, decide
+from softwidth.least_width import Decision, decide
 from softwidth.pace import Pace
+from softwidth.plan_doubts import doubts, why_not
 from softwidth.plan_labels import SoftLabels, soft_labels
 from softwidth.plan_record import Plan
 from softwidth.plan_spec import LOADED, PlanSpec
@@ -110,7 +111,7 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None) -> P
     return Plan(
         source=source if isinstance(source, (str, Path)) else None,
         spec=spec,
-        recommendation=recommend(decision, _why_not(labels, tuned)),
+        recommendation=recommend(decision, why_not(labels, tuned)),
         decision=decision,
         soft_labels=labels,
         search=search,
@@ -119,7 +120,7 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None) -> P
             *labels.warnings,
             *class_warnings(class_counts(data), spec.metric),
             *tuned.warnings,
-            *_doubts(search),
+            *doubts(search, data),
         ],
         seconds=time.monotonic() - pace.started,
     )
@@ -226,62 +227,3 @@ def _timed(pace: Pace, what: str, work: Any) -> Any:
     result = work()
     pace.note(what, time.monotonic() - began)
     return result
-
-
-def _why_not(labels: SoftLabels, tuned: Tuned) -> list[str]:
-    """Why soft labels do not help, as far as it can be seen."""
-    found = list(labels.warnings)
-    mistakes = 1 - labels.lesson.health.accuracy
-    errors = {kind: _errors(tuned, kind) for kind in ("hard", "soft")}
-    best = float(errors["hard"].min())
-    if mistakes > best:
-        found.append(
-            f"The soft labels' top class is wrong on {mistakes:.1%} of the students' rows, the best "
-            f"students of hard labels on {best:.1%} of held-out rows: a better teacher, or more "
-            "votes, is what to try."
-        )
-    if not found:
-        gain = float(np.mean(errors["hard"] - errors["soft"]))
-        rows = len(labels.dataset.y_val) // labels.dataset.draws
-        found.append(
-            f"Nothing is wrong with the soft labels: at equal width they make {abs(gain):.1%} "
-            f"{'fewer' if gain > 0 else 'more'} mistakes on average, which {rows:,} validation rows "
-            "are too few to tell from chance; more validation rows narrow the intervals."
-        )
-    return found
-
-
-def _errors(tuned: Tuned, kind: str) -> Any:
-    """Share of mistakes on validation rows by width."""
-    return np.array(
-        [
-            np.mean([trial.validation.means["error"] for trial in tuned.trials((kind, width))])
-            for width in tuned.widths
-        ]
-    )
-
-
-_WIDER = {
-    "fixed": "try wider ones (--widths)",
-    "budget": "wider ones did not fit into the budget (--budget)",
-    "rounds": "more rounds would try wider ones",
-    "rows": "its error no longer falls, so wider ones were not tried",
-    "decided": "its error no longer falls, so wider ones were not tried",
-}
-
-
-def _doubts(search: Search) -> list[str]:
-    """What makes the least widths unsure."""
-    found, decision = [], search.decision
-    for kind in ("hard", "soft"):
-        least, widest = decision.least[kind], decision.widths[-1]
-        if least.width is None:
-            why = _WIDER["fixed" if search.spec.fixed else search.ended]
-            found.append(f"No width up to {widest} meets the target with {kind} labels: {why}.")
-        elif least.width == decision.widths[0]:
-            narrower = "" if least.width == STEP else "narrower ones (--widths), "
-            found.append(
-                f"The narrowest width tried, {least.width}, already meets the target with {kind} "
-                f"labels: try {narrower}a smaller --tolerance or a harder task."
-            )
-    return found

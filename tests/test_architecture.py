@@ -23,7 +23,7 @@ FLOORS = {
     2: "inputs histories memory workers bank training margin* transport reach theorems bounds "
     "bounds_soft bounds_hard bounds_paper certificates",
     3: "examples step_search teachers lessons map_teacher classifiers spoils",
-    4: "plan_spec plan_labels plan_record plan_theory plan_classes plan_certificate planner pace trials tuning least_width advice "
+    4: "plan_spec plan_labels plan_record plan_theory plan_classes plan_certificate plan_doubts planner pace trials tuning least_width advice "
     "trainer search rounds spec_file resampling "
     "trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
     5: "estimator_plan estimators export plan_form page_text charts report rows_page rows_summary studies deep",

@@ -220,3 +220,10 @@ def test_model_probabilities_of_real_images_are_clean(real_data):
         y = np.load(real_data / file)["y_test" if name == "mnist" else "y"]
         assert codes(y, P, "error") == []
         assert codes(y, P[::-1], "error") == ["row-order"]
+
+
+def test_votes_whose_majority_is_the_label_are_nobodys_memory():
+    y = np.arange(300) % 3
+    votes = np.rint(20 * (0.7 * np.eye(3)[y] + 0.1)).astype(int)
+    assert codes(y, votes) == []
+    assert codes(y, votes / votes.sum(axis=1, keepdims=True)) == ["in-sample"]

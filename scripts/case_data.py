@@ -1,0 +1,127 @@
+"""Rows of the real cases (scripts/real_cases.py): inputs, labels, votes, and their two halves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.patch_features import PatchFeatures
+from softwidth._checks import MissingDataError
+from softwidth._types import Array
+from softwidth.builtin import BUILT_IN, CIFAR10_CLASSES
+from softwidth.fetch import find_file
+from softwidth.tasks import Part, group, split_rows
+
+VALIDATION, TEST = 0.3, 0.1  # of the half that is planned on; students learn from the others
+MNIST_ROWS = 10_000
+CHAOS_FILES = ("chaosNLI_snli.jsonl", "chaosNLI_mnli_m.jsonl")
+
+Features = Callable[[Array], Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Halves:
+    """The rows that a plan is made on, in its three parts, and those that it never sees."""
+
+    train: Part
+    val: Part
+    test: Part
+    held: Part
+
+    def arrays(self) -> dict[str, Any]:
+        """The first half as `softwidth.plan` takes arrays."""
+        parts = {"": self.train, "_val": self.val, "_test": self.test}
+        found = {f"{k}{end}": getattr(p, k) for end, p in parts.items() for k in ("X", "y", "soft")}
+        return {name: array for name, array in found.items() if array is not None}
+
+
+def halved(part: Part, *, seed: int, learn: Callable[[Array], Features] | None = None) -> Halves:
+    """Two stratified halves; `learn` gives features from the first half's inputs alone."""
+    half, other = split_rows(part.y, len(part.y) // 2, seed=seed)
+    first, held = part.rows(half), part.rows(other)
+    if learn is not None:
+        features = learn(first.X)
+        first, held = (Part(features(p.X), p.y, p.soft) for p in (first, held))
+    test, rest = split_rows(first.y, round(TEST * len(half)), seed=seed + 1)
+    val, train = split_rows(first.y[rest], round(VALIDATION * len(half)), seed=seed + 2)
+    return Halves(first.rows(rest[train]), first.rows(rest[val]), first.rows(test), held)
+
+
+def parity(source: str, *, seed: int) -> Halves:
+    """Odd against even digits."""
+    found = BUILT_IN[source].load()
+    part, _ = group(found.train, found.classes, ("1", "3", "5", "7", "9"))
+    if len(part.y) > MNIST_ROWS:
+        part = part.rows(split_rows(part.y, MNIST_ROWS, seed=seed)[0])
+    return halved(part, seed=seed)
+
+
+def cifar10h(*, seed: int) -> Halves:
+    """The 10,000 test images of CIFAR-10 with the votes of 47 to 63 people each."""
+    with np.load(_file("cifar10_test.npz"), allow_pickle=False) as stored:
+        images = stored["x"].astype(np.float32) / 255
+    votes = np.load(_file("cifar10h-counts.npy"), allow_pickle=False)
+    assert votes.shape == (len(images), len(CIFAR10_CLASSES))
+    return halved(
+        Part(images, votes.argmax(axis=1), votes),
+        seed=seed,
+        learn=lambda X: PatchFeatures(seed=seed).fit(X),
+    )
+
+
+def chaosnli(*, seed: int) -> Halves:
+    """3,113 pairs of sentences with 100 votes each: whether the second follows from the first."""
+    lines = [json.loads(line) for name in CHAOS_FILES for line in _file(name).read_text().splitlines()]  # fmt: skip
+    votes = np.array([line["label_count"] for line in lines])  # entailment, neutral, contradiction
+    first, second = (
+        _embed([line["example"][k] for line in lines]) for k in ("premise", "hypothesis")
+    )
+    X = np.hstack([first, second, abs(first - second), first * second])
+    return halved(Part(X, votes.argmax(axis=1), votes), seed=seed, learn=standard)
+
+
+def _embed(sentences: list[str]) -> Array:
+    """Unit vectors of sentences, from the weights that are in WordLlama's wheel."""
+    import wordllama
+
+    # Its own look-up misses the tokenizer beside the weights: as a cache the package is complete.
+    package = Path(wordllama.__file__).parent
+    model = wordllama.WordLlama.load(cache_dir=package, trunc_dim=64, disable_download=True)
+    return np.asarray(model.embed(sentences, norm=True), np.float32)
+
+
+def table(name: str, *, seed: int) -> Halves:
+    """A classification table that scikit-learn embeds, its columns standardised."""
+    import sklearn.datasets
+
+    X, y = getattr(sklearn.datasets, f"load_{name}")(return_X_y=True)
+    return halved(Part(X.astype(np.float32), y), seed=seed, learn=standard)
+
+
+def standard(X: Array) -> Features:
+    """Columns of mean 0 and variance 1 on these rows; constant ones of 0."""
+    mean, scale = X.mean(axis=0), X.std(axis=0)
+    return lambda rows: ((rows - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)
+
+
+def blobs(n: int = 240, *, seed: int) -> Halves:
+    """Two clouds that overlap, with ten votes on every row: a toy for tests."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, 5)).astype(np.float32)
+    positive = rng.binomial(10, 1 / (1 + np.exp(-3 * X[:, 0])))
+    votes = np.stack([10 - positive, positive], axis=1)
+    return halved(Part(X, votes.argmax(axis=1), votes), seed=seed)
+
+
+def _file(name: str) -> Path:
+    path = find_file(name)
+    if path is None:
+        raise MissingDataError(
+            f"{name} is not in $SOFTWIDTH_DATA; docs/real-cases.md names its source."
+        )
+    return path

@@ -1,0 +1,103 @@
+"""Why soft labels do not help, and what makes a plan's least widths unsure, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from softwidth._types import Array, Dataset
+from softwidth.least_width import STEP
+from softwidth.plan_labels import SoftLabels
+from softwidth.rounds import Search
+from softwidth.trainer import Tuned
+from softwidth.trials import KINDS
+
+LITTLE = 0.1  # of the mistakes of a constant guess: whoever avoids fewer has hardly learned
+CHANCE = 2.0  # standard errors by which two shares of mistakes must differ to be called different
+WIDER = {
+    "fixed": "try wider ones (--widths)",
+    "budget": "wider ones did not fit into the budget (--budget)",
+    "rounds": "more rounds would try wider ones",
+    "rows": "its error no longer falls, so wider ones were not tried",
+    "decided": "its error no longer falls, so wider ones were not tried",
+}
+
+
+def why_not(labels: SoftLabels, tuned: Tuned) -> list[str]:
+    """Why soft labels do not help, as far as it can be seen."""
+    found = list(labels.warnings)
+    data = labels.dataset
+    rows = len(data.y_val) // data.draws
+    mistakes = 1 - labels.lesson.health.accuracy
+    errors = {kind: errors_by_width(tuned, kind) for kind in ("hard", "soft")}
+    best = float(errors["hard"].min())
+    chance = np.hypot(_error(mistakes, len(data.y_train)), _error(best, rows))
+    if mistakes > best + CHANCE * chance:
+        found.append(
+            f"The soft labels' top class is wrong on {mistakes:.1%} of the students' rows, the best "
+            f"students of hard labels on {best:.1%} of held-out rows: a better teacher, or more "
+            "votes, is what to try."
+        )
+    if not found:
+        gain = float(np.mean(errors["hard"] - errors["soft"]))
+        found.append(
+            f"Nothing is wrong with the soft labels: at equal width they make {abs(gain):.1%} "
+            f"{'fewer' if gain > 0 else 'more'} mistakes on average, which {rows:,} validation rows "
+            "are too few to tell from chance; more validation rows narrow the intervals."
+        )
+    return found
+
+
+def doubts(search: Search, data: Dataset) -> list[str]:
+    """What makes the least widths unsure, with what to try."""
+    return [*_of_rows(search, data), *_of_widths(search)]
+
+
+def _of_rows(search: Search, data: Dataset) -> Iterator[str]:
+    """Validation rows that cannot tell, and inputs that do not."""
+    rows, spec = len(data.y_val) // data.draws, search.spec
+    if spec.metric == "error" and spec.tolerance * rows < 1:
+        yield (
+            f"The tolerance of {spec.tolerance:.1%} is less than one mistake on {rows} validation "
+            "rows: more of them, or a larger --tolerance, would make least widths mean something."
+        )
+    counts = np.bincount(data.y_val, minlength=data.n_classes)
+    constant = 1 - counts.max() / counts.sum()
+    best = min(float(errors_by_width(search.trainer.tuned, kind).min()) for kind in KINDS)
+    if best > (1 - LITTLE) * constant:
+        yield (
+            f"The best students are wrong on {best:.1%} of validation rows; who always says "
+            f"{data.classes[counts.argmax()]} is wrong on {constant:.1%}: these inputs tell little of the "
+            "classes, at any width. Better features, or more rows, come first."
+        )
+
+
+def _of_widths(search: Search) -> Iterator[str]:
+    decision = search.decision
+    for kind in ("hard", "soft"):
+        least, widest = decision.least[kind], decision.widths[-1]
+        if least.width is None:
+            why = WIDER["fixed" if search.spec.fixed else search.ended]
+            yield f"No width up to {widest} meets the target with {kind} labels: {why}."
+        elif least.width == decision.widths[0]:
+            narrower = "" if least.width == STEP else "narrower ones (--widths), "
+            yield (
+                f"The narrowest width tried, {least.width}, already meets the target with {kind} "
+                f"labels: try {narrower}a smaller --tolerance or a harder task."
+            )
+
+
+def errors_by_width(tuned: Tuned, kind: str) -> Array:
+    """Share of mistakes on validation rows by width."""
+    return np.array(
+        [
+            np.mean([trial.validation.means["error"] for trial in tuned.trials((kind, width))])
+            for width in tuned.widths
+        ]
+    )
+
+
+def _error(share: float, rows: int) -> float:
+    """Standard error of a share of so many rows."""
+    return float(np.sqrt(share * (1 - share) / rows))
