@@ -74,13 +74,18 @@ class Health:
                 f"The soft labels are almost hard (mean |p - y| = {self.distance:.3f}): "
                 "on data this clean there is little for softness to add."
             )
-        if (self.calibration_error or 0) > max(MISCALIBRATED, self.calibration_by_chance or 0):
+        chance = max(MISCALIBRATED, self.calibration_by_chance or 0)
+        if (self.calibration_error or 0) > chance and not self._made_the_labels():
             found.append(
                 f"The teacher is miscalibrated (expected calibration error "
                 f"{self.calibration_error:.3f} on held-out rows): try another teacher or more "
                 "validation rows for its temperature."
             )
         return found
+
+    def _made_the_labels(self) -> bool:
+        """The labels are these soft labels' top classes, as of a majority of votes: no chances."""
+        return self.accuracy == self.held_out_accuracy == 1
 
     def _memorised(self) -> bool:
         """Far surer, and far more often right, on its own rows than on others."""

@@ -11,10 +11,16 @@ from softwidth.least_width import STEP
 from softwidth.plan_labels import SoftLabels
 from softwidth.rounds import Search
 from softwidth.trainer import Tuned
-from softwidth.trials import KINDS
+from softwidth.trials import Rows, look
 
 LITTLE = 0.1  # of the mistakes of a constant guess: whoever avoids fewer has hardly learned
+TINY = 1e-12  # a class without any soft label
 CHANCE = 2.0  # standard errors by which two shares of mistakes must differ to be called different
+HARDLY = {
+    "error": "The best students are wrong on {:.1%} of validation rows, a constant answer ({}) on {:.1%}",
+    "kl": "The best students are {:.3f} nats from held-out soft labels, the students' mean soft label "
+    "(most of it {}) as a constant answer {:.3f}",
+}
 WIDER = {
     "fixed": "try wider ones (--widths)",
     "budget": "wider ones did not fit into the budget (--budget)",
@@ -62,15 +68,21 @@ def _of_rows(search: Search, data: Dataset) -> Iterator[str]:
             f"The tolerance of {spec.tolerance:.1%} is less than one mistake on {rows} validation "
             "rows: more of them, or a larger --tolerance, would make least widths mean something."
         )
-    counts = np.bincount(data.y_val, minlength=data.n_classes)
-    constant = 1 - counts.max() / counts.sum()
-    best = min(float(errors_by_width(search.trainer.tuned, kind).min()) for kind in KINDS)
+    best = min(float(losses.min()) for losses in search.decision.errors.values())
+    answer = search.trainer.task.soft.mean(axis=0)
+    constant = _loss_of(answer, search.trainer.task.validation, spec.metric)
     if best > (1 - LITTLE) * constant:
+        compared = HARDLY[spec.metric].format(best, data.classes[answer.argmax()], constant)
         yield (
-            f"The best students are wrong on {best:.1%} of validation rows; who always says "
-            f"{data.classes[counts.argmax()]} is wrong on {constant:.1%}: these inputs tell little of the "
-            "classes, at any width. Better features, or more rows, come first."
+            f"{compared}: these inputs tell little of the labels, at any width. Better features, or "
+            "more rows, come first."
         )
+
+
+def _loss_of(answer: Array, rows: Rows, metric: str) -> float:
+    """Mean loss of the same probabilities (K,) for every row."""
+    log_q = np.tile(np.log(answer + TINY), (len(rows.y), 1))
+    return float(look(log_q, rows).losses[metric].mean())
 
 
 def _of_widths(search: Search) -> Iterator[str]:

@@ -82,3 +82,19 @@ def test_small_validation_sets_do_not_accuse_calibrated_teachers():
         accused += bool(health.warnings("cross-fitted"))
     assert large > 50
     assert accused <= 2
+
+
+def test_labels_that_a_majority_made_say_nothing_of_calibration():
+    """Shares of 0.7 are right 7 times of 10 as chances, and every time as the label's maker."""
+    rng = np.random.default_rng(0)
+    votes = rng.multinomial(10, [0.5, 0.3, 0.2], size=600) + rng.random((600, 3)) / 100
+    P = votes / votes.sum(axis=1, keepdims=True)
+    majority, drawn = P.argmax(axis=1), (rng.random((600, 1)) < P.cumsum(axis=1)).argmax(axis=1)
+    health = measure_health(P[:300], majority[:300], P[300:], majority[300:])
+    assert health.calibration_error > 0.2
+    assert health.warnings("from file") == []
+    shy = P**0.2 / (P**0.2).sum(axis=1, keepdims=True)
+    (warning,) = measure_health(shy[:300], drawn[:300], shy[300:], drawn[300:]).warnings(
+        "from file"
+    )
+    assert "miscalibrated" in warning

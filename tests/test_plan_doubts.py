@@ -6,44 +6,72 @@ import numpy as np
 import pytest
 
 import softwidth
-from softwidth.plan_doubts import why_not
+from softwidth.least_width import LeastWidth
+from softwidth.plan_doubts import doubts, why_not
+from softwidth.plan_spec import PlanSpec
+from softwidth.trials import Rows
 
-QUICK = {"widths": [2, 4], "seeds": 2, "rounds": 0, "epochs": 3, "step_sizes": [10.0]}
 
-
-def measured(*, teacher_mistakes: float, student_mistakes: float, rows: int):
-    """Soft labels and students as `why_not` looks at them."""
-    data = SimpleNamespace(y_train=np.zeros(rows), y_val=np.zeros(rows), draws=1)
-    health = SimpleNamespace(accuracy=1 - teacher_mistakes)
-    labels = SimpleNamespace(warnings=[], dataset=data, lesson=SimpleNamespace(health=health))
-    trial = SimpleNamespace(validation=SimpleNamespace(means={"error": student_mistakes}))
-    return labels, SimpleNamespace(widths=(2, 4), trials=lambda _: [trial])
+def students(mistakes: float):
+    """Students of two widths that make so many mistakes, with any labels."""
+    trial = SimpleNamespace(validation=SimpleNamespace(means={"error": mistakes}))
+    return SimpleNamespace(widths=(4, 8), trials=lambda _: [trial])
 
 
 @pytest.mark.parametrize(("rows", "said"), [(100, False), (10_000, True)])
 def test_a_teacher_is_called_poor_only_beyond_chance(rows, said):
-    (told,) = why_not(*measured(teacher_mistakes=0.03, student_mistakes=0.01, rows=rows))
+    data = SimpleNamespace(y_train=np.zeros(rows), y_val=np.zeros(rows), draws=1)
+    lesson = SimpleNamespace(health=SimpleNamespace(accuracy=0.97))
+    labels = SimpleNamespace(warnings=[], dataset=data, lesson=lesson)
+    (told,) = why_not(labels, students(0.01))
     assert ("better teacher" in told) == said
     assert said or "too few to tell" in told
 
 
-def clouds(n: int, signal: float):
+def told(*, loss: float, rows: int = 100, draws: int = 1, **settings):
+    """Doubts of a plan with two rows of five in the rarer class, whose least width is in between."""
+    y = (np.arange(rows * draws) % 5 < 2).astype(int)
+    P = np.eye(2)[y] * 0.5 + 0.25
+    data = SimpleNamespace(y_val=y, draws=draws, n_classes=2, classes=("no", "yes"))
+    task = SimpleNamespace(soft=P, validation=Rows(np.zeros((len(y), 1)), y, P, draws))
+    least = LeastWidth(8, (8, 8))
+    decision = SimpleNamespace(
+        least={"hard": least, "soft": least}, widths=(4, 8), errors={"hard": np.full(2, loss)}
+    )
+    trainer = SimpleNamespace(task=task)
+    return doubts(
+        SimpleNamespace(spec=PlanSpec.of(settings), decision=decision, trainer=trainer), data
+    )
+
+
+@pytest.mark.parametrize(("loss", "said"), [(0.39, True), (0.35, False), (0.1, False)])
+def test_inputs_that_tell_next_to_nothing_are_named(loss, said):
+    found = [text for text in told(loss=loss) if "a constant answer (no) on 40.0%" in text]
+    assert len(found) == said
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.95, True), (0.85, False)])
+def test_inputs_that_tell_nothing_of_votes_are_named(share, said):
+    """The mean of (3/4, 1/4) and (1/4, 3/4), three to two, is (0.55, 0.45)."""
+    entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    apart = -(0.55 * np.log(0.55) + 0.45 * np.log(0.45)) - entropy  # of the mean, on average
+    found = [text for text in told(loss=share * apart, metric="kl") if f"{apart:.3f}" in text]
+    assert len(found) == said
+
+
+def test_a_tolerance_finer_than_the_rows_is_named():
+    def named(**settings):
+        return any("less than one mistake" in text for text in told(loss=0.1, **settings))
+
+    assert named(rows=80)
+    assert named(rows=80, draws=8)  # of the noise on the same rows
+    assert not named(rows=80, tolerance=0.05)
+    assert not named(rows=100)
+    assert not named(rows=80, metric="kl")
+
+
+def test_a_plan_says_so():
     rng = np.random.default_rng(0)
-    y = (rng.random(n) < 0.4).astype(int)
-    X = rng.standard_normal((n, 4))
-    X[:, 0] += signal * y
-    return {"X": X, "y": y, "soft": np.eye(2)[y] * 0.8 + 0.1}
-
-
-@pytest.mark.parametrize(("signal", "said"), [(0.0, True), (4.0, False)])
-def test_inputs_that_tell_nothing_are_named(signal, said):
-    found = softwidth.plan(clouds(400, signal), **QUICK)
-    told = [text for text in found.warnings if "tell little" in text]
-    assert len(told) == said
-    assert all("always says 0 is wrong on 40" in text for text in told)
-
-
-@pytest.mark.parametrize(("tolerance", "said"), [(0.01, True), (0.05, False)])
-def test_a_tolerance_finer_than_the_rows_is_named(tolerance, said):
-    found = softwidth.plan(clouds(200, 2.0), tolerance=tolerance, **QUICK)
-    assert any("less than one mistake on 32 " in text for text in found.warnings) == said
+    data = {"X": rng.standard_normal((100, 20)), "y": rng.permutation(np.arange(100) % 2)}
+    found = softwidth.plan(data, widths=[2], seeds=1, rounds=0, epochs=1, step_sizes=[0.01])
+    assert any("less than one mistake on 16 validation" in text for text in found.warnings)
