@@ -11,13 +11,14 @@ from softwidth.least_width import STEP
 from softwidth.plan_labels import SoftLabels
 from softwidth.rounds import Search
 from softwidth.trainer import Tuned
-from softwidth.trials import Rows, look
+from softwidth.trials import LOSS_OF, Rows, look
 
 LITTLE = 0.1  # of the mistakes of a constant guess: whoever avoids fewer has hardly learned
 TINY = 1e-12  # a class without any soft label
 CHANCE = 2.0  # standard errors by which two shares of mistakes must differ to be called different
 HARDLY = {
     "error": "The best students are wrong on {:.1%} of validation rows, a constant answer ({}) on {:.1%}",
+    "balanced": "The best students' balanced error is {:.1%}, that of a constant answer ({}) {:.1%}",
     "kl": "The best students are {:.3f} nats from held-out soft labels, the students' mean soft label "
     "(most of it {}) as a constant answer {:.3f}",
 }
@@ -82,7 +83,8 @@ def _of_rows(search: Search, data: Dataset) -> Iterator[str]:
 def _loss_of(answer: Array, rows: Rows, metric: str) -> float:
     """Mean loss of the same probabilities (K,) for every row."""
     log_q = np.tile(np.log(answer + TINY), (len(rows.y), 1))
-    return float(look(log_q, rows).losses[metric].mean())
+    losses, shares = look(log_q, rows).losses[LOSS_OF[metric]], rows.shares(metric)
+    return float(losses.mean()) if shares is None else shares.mean(losses)
 
 
 def _of_widths(search: Search) -> Iterator[str]:

@@ -50,6 +50,11 @@ def test_inputs_that_tell_next_to_nothing_are_named(loss, said):
     assert len(found) == said
 
 
+def test_of_classes_that_count_alike_a_constant_answer_gets_one():
+    (found,) = told(loss=0.48, metric="balanced")
+    assert "balanced error is 48.0%, that of a constant answer (no) 50.0%" in found
+
+
 @pytest.mark.parametrize(("share", "said"), [(0.95, True), (0.85, False)])
 def test_inputs_that_tell_nothing_of_votes_are_named(share, said):
     """The mean of (3/4, 1/4) and (1/4, 3/4), three to two, is (0.55, 0.45)."""
