@@ -21,7 +21,8 @@ HEAD = """# Findings
 What the studies of the paper and of its open questions have found, by the [protocol](protocol.md), whatever it is. Generated from `results/` by
 `python -m docs.make_findings`. Behind every sentence stand the lines of the table that it is about; each names in its column `spec` the spec of its students (a line of
 `results/NAME.specs.jsonl`: settings and seeds; `softwidth.studies.stored_ids` gives the ids of their rows in the store) and the function that made the sentence
-of the table. Intervals of effects are 95 % for all comparisons of a verdict together; those of least widths and savings are 95 % each.
+of the table. Intervals of effects are 95 % for all comparisons of a verdict together; those of least widths and savings are 95 % each. Worker minutes are as they were beside
+other work on the machine.
 """
 
 
@@ -105,7 +106,7 @@ def _section(kept: Kept) -> str:
             f"![{kept.study.CLAIM}]({base}.svg)",
             "",
             f"[Table]({base}.csv), [specs]({base}.specs.jsonl), [record]({base}.json). `{record['command']}`: {record['students']:,} students, "
-            f"{record['worker_seconds'] / 60:.1f} minutes of one core, seeds {_spans(record['seeds'])}, {record['written']}; {versions}; {'; '.join(record['machines'])}; source {', '.join(commits)}.",
+            f"{record['worker_seconds'] / 60:.1f} worker minutes, seeds {_spans(record['seeds'])}, {record['written']}; {versions}; {'; '.join(record['machines'])}; source {', '.join(commits)}.",
             "",
         ]
     )
@@ -144,7 +145,7 @@ def _spans(numbers: list[int]) -> str:
 def _tell(kept: Kept) -> None:
     """Write verdict and cost of the last run into the study's own file."""
     record, path = kept.record, Path(inspect.getfile(kept.study))  # type: ignore[arg-type]
-    cost = f"{record['worker_seconds'] / 60:.0f} min of one core, {record['students']:,} students of {' and '.join(record['data'])}"
+    cost = f"{record['worker_seconds'] / 60:.0f} worker min, {record['students']:,} students of {' and '.join(record['data'])}"
     text = path.read_text()
     for name, value in (("LAST", kept.verdict.told), ("COST", cost)):
         text = re.sub(rf"^{name} = .*$", lambda _, n=name, v=value: f"{n} = {json.dumps(v)}", text, flags=re.M)  # fmt: skip

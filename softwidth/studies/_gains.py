@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas
 
 Line = Mapping[str, Any]
+AGAINST = ["soft", "argmax"]  # kinds that are compared with hard labels
 Namer = Callable[[Line], str]
 
 
@@ -104,18 +105,25 @@ def draw_gains(table: pandas.DataFrame, by: str, title: str) -> altair.TopLevelM
     """Gains over hard labels on average over the widths, with intervals, group by group."""
     import altair as alt
 
-    from softwidth.charts import label_colours
+    from softwidth.charts import COLOURS, SHAPES
 
     rows = table[table.labels != "hard"].drop_duplicates(["data", by, "labels"])
     rows = rows.assign(group=rows[by].astype(str))
     x = alt.X(
         "group:N", title=title, sort=list(dict.fromkeys(rows.group)), axis=alt.Axis(labelAngle=-35)
     )
-    base = alt.Chart(rows).encode(x=x, xOffset="labels:N", color=label_colours())
+    colour, shape = (
+        scale(
+            "labels:N", title=None, scale=alt.Scale(domain=AGAINST, range=[of[k] for k in AGAINST])
+        )
+        for scale, of in ((alt.Color, COLOURS), (alt.Shape, SHAPES))
+    )
+    offset = alt.XOffset("labels:N", sort=AGAINST)
+    base = alt.Chart(rows).encode(x=x, xOffset=offset, color=colour)
     bars = base.mark_rule().encode(
         y=alt.Y("mean_gain_low:Q", title="gain over hard labels (points)"), y2="mean_gain_high:Q"
     )
-    marks = base.mark_point(filled=True, size=50).encode(y="mean_gain:Q", shape="labels:N")
+    marks = base.mark_point(filled=True, size=50).encode(y="mean_gain:Q", shape=shape)
     zero = alt.Chart(rows).mark_rule(strokeDash=[2, 2], color="#6c7275").encode(y=alt.datum(0))
     return (
         alt.layer(zero, bars, marks)

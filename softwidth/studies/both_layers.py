@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas
 
 CLAIM = "Soft labels win also when output layer and biases are trained, with momentum or without."
-COST = "3 min of one core on digits"
-LAST = "not run yet"
+COST = "1 worker min, 5,650 students of digits"
+LAST = "supported: +4.43 (+1.86 to +7.04) points"
 NETWORKS: dict[str, dict[str, Any]] = {
     "first layer": {},
     "first layer, no momentum": {"momentum": 0.0},

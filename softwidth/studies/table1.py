@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas
 
 CLAIM = "Soft labels are never worse than hard ones, and the fewer the neurons the more they win."
-COST = "2 min of one core, 2,880 students of digits"
+COST = "2 worker min, 2,880 students of digits"
 LAST = "undecided: +0.89 (-0.50 to +2.21) points"
 KINDS = ("hard", "soft", "argmax")
 WIDTHS = (4, 6, 8)
