@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -150,12 +151,20 @@ def plan(
         typer.Option(help="A plan.toml or .json: remakes that plan; settings above are ignored."),
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="Directory for report.html, plan.json and plan.toml.")
+        Path, typer.Option(help="Directory for report.html, plan.json, plan.toml and student.npz.")
     ] = Path("softwidth-plan"),
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="File or URL that keeps every student, so that the same command goes on where it "
+            "stopped; plan.sqlite in the directory by default."
+        ),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Least width with soft and with hard labels, and which labels to use."""
     from softwidth._output import check_directory, write_whole
+    from softwidth.export import to_numpy
     from softwidth.planner import plan as make_plan
     from softwidth.report import write_page
 
@@ -184,8 +193,15 @@ def plan(
         "budget": budget,
         "seed": seed,
     }
-    found = make_plan(source, **settings) if spec is None else make_plan(spec=spec)
-    result = {"command": _command(), **found.as_dict()}
+    kept = store or directory / "plan.sqlite"
+    with _stoppable():
+        if spec is None:
+            found = make_plan(source, store=kept, **settings)
+        else:
+            found = make_plan(spec=spec, store=kept)
+        student = found.student()
+    result = {"command": _command(), **found.as_dict(), "student": student.as_dict()}
+    to_numpy(student, directory / "student.npz")
     write_whole("out", directory / "plan.json", json.dumps(result, indent=1, allow_nan=False))
     write_whole("out", directory / "plan.toml", found.spec_text())
     page = write_page(result, directory / "report.html")
@@ -195,6 +211,16 @@ def plan(
         from softwidth.plan_text import print_plan
 
         print_plan(result, page)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C ends the command with one line that says what is kept; typer would say nothing."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        print(f"softwidth: {str(stopped) or 'interrupted'}", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 def _command() -> str:

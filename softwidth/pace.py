@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import Protocol
 
 LEAST_STEPS = 2000  # steps below which a student of small data is not done
 LEAST_EPOCHS, MOST_EPOCHS = 10, 100
@@ -28,37 +30,99 @@ def default_epochs(n_samples: int) -> int:
     return min(MOST_EPOCHS, max(LEAST_EPOCHS, -(-LEAST_STEPS // per_epoch)))
 
 
+@dataclass(frozen=True)
+class Step:
+    """Something a plan has done.
+
+    Attributes
+    ----------
+    what : str
+    number : int
+        How often this was done before.
+    seconds : float
+        That it took.
+    now : float
+        Seconds of the budget spent when it was done.
+    work : float
+        Of a bank; 0 of anything else.
+    """
+
+    what: str
+    number: int
+    seconds: float
+    now: float
+    work: float = 0.0
+
+
+class Journal(Protocol):
+    """Where the steps of a plan are kept, so that the plan taken up again does the same."""
+
+    def find(self, what: str, number: int) -> Step | None:
+        """The step as an earlier run has done it, if one has."""
+
+    def write(self, step: Step) -> None:
+        """Keep it."""
+
+
 @dataclass
 class Pace:
     """A budget of seconds, and the rate of work of the banks so far.
 
     Work is neurons x rows x epochs: a step costs the same for each, whatever the widths
-    (benchmarks/README.md). What an earlier run of the same plan has stored counts as spent when it
-    is read, so that a plan taken up again ends where it would have ended.
+    (benchmarks/README.md).
+
+    The clock is read when a step is noted and at no other time. What an earlier run of the same
+    plan has noted stands in place of what is measured now: decisions depend on results and on this
+    clock alone, so that a plan taken up again decides as it did, and one that is done only reads.
     """
 
     budget: float
     started: float = field(default_factory=time.monotonic)
-    credited: float = 0.0  # seconds of earlier runs
+    credited: float = 0.0  # seconds of earlier runs, without those that reading them took
+    now: float = 0.0  # seconds of the budget spent, as of the last step
     spent: dict[str, float] = field(default_factory=dict)
     banks: list[tuple[float, float]] = field(default_factory=list)  # work and seconds of each
+    journal: Journal | None = None
+    counts: Counter[str] = field(default_factory=Counter)
 
     @property
     def left(self) -> float:
-        """Seconds of the budget that are left."""
-        return self.budget - self.elapsed
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds spent, those of earlier runs included."""
-        return time.monotonic() - self.started + self.credited
+        """Seconds of the budget that were left at the last step."""
+        return self.budget - self.now
 
     def note(self, what: str, seconds: float, work: float = 0.0, *, earlier: float = 0.0) -> None:
         """Add to what was spent, now and by an earlier run; work of a bank also tells the rate."""
-        self.spent[what] = self.spent.get(what, 0.0) + seconds + earlier
-        self.credited += earlier
-        if work:
-            self.banks.append((work, seconds + earlier))
+        clock = time.monotonic() - self.started + self.credited
+        step = Step(what, self.counts[what], seconds + earlier, clock + earlier, work)
+        known = self._find(what)
+        if known is None and self.journal is not None:
+            self.journal.write(step)
+        self._take(known or step)
+
+    def _find(self, what: str) -> Step | None:
+        return None if self.journal is None else self.journal.find(what, self.counts[what])
+
+    def recall(self, what: str) -> bool:
+        """Take the next such step from an earlier run, if one has done it: it need not be done."""
+        known = self._find(what)
+        if known is not None:
+            self._take(known)
+        return known is not None
+
+    def keep_in(self, journal: Journal | None) -> None:
+        """Keep all steps there, those so far too."""
+        early, self.journal = self.spent, journal
+        self.spent, self.counts = {}, Counter()
+        for what, seconds in early.items():
+            self.note(what, seconds)
+
+    def _take(self, step: Step) -> None:
+        self.now = step.now
+        self.credited = step.now - (time.monotonic() - self.started)
+        self.counts[step.what] += 1
+        self.spent[step.what] = self.spent.get(step.what, 0.0) + step.seconds
+        if step.work:
+            self.banks.append((step.work, step.seconds))
 
     def needed(self, work: float) -> float:
         """Seconds that a bank of this much work will take.

@@ -74,7 +74,7 @@ def soft_labels(dataset: Dataset, spec: PlanSpec, teacher: Any = None) -> SoftLa
         rows.
     """
     students, others = _split(dataset, spec)
-    if dataset.soft_train is not None and teacher is None and spec.teacher is None:
+    if teacher is None and teacher_of(dataset, spec) is None:
         return _from_file(students)
     make, source = _teacher_of(spec, teacher)
     regime = spec.regime or ("cross-fitted" if others is None else "larger-data")
@@ -99,6 +99,22 @@ def soft_labels(dataset: Dataset, spec: PlanSpec, teacher: Any = None) -> SoftLa
     if dataset.weight_train is not None and not takes_weights(lesson.teachers[0].fit):
         doubts = (f"The {source} takes no row weights: it learned from rows that count alike.",)
     return SoftLabels(students, rows, source, lesson, [], _held(lesson, dataset), doubts)
+
+
+def teacher_of(dataset: Dataset, spec: PlanSpec) -> str | None:
+    """The built-in teacher that a plan asks for, if it asks for one; none where the data have labels."""
+    return spec.teacher or ("wide" if dataset.soft_train is None else None)
+
+
+def students_rows(dataset: Dataset, spec: PlanSpec) -> Dataset:
+    """The data with the students' share of the training rows.
+
+    Raises
+    ------
+    ArgumentError
+        More rows than there are.
+    """
+    return _split(dataset, spec)[0]
 
 
 def _split(dataset: Dataset, spec: PlanSpec) -> tuple[Dataset, Learnt | None]:

@@ -6,6 +6,7 @@ import itertools
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from softwidth.network import Size, size
 from softwidth.plan_classes import class_record
 from softwidth.plan_labels import SoftLabels
 from softwidth.plan_spec import PlanSpec
+from softwidth.plan_store import Keeper
+from softwidth.plan_student import ChosenStudent, choose, is_normalised, look_at, train_alone
 from softwidth.plan_theory import Theory
 from softwidth.resampling import LEVEL
 from softwidth.rounds import Search
@@ -48,6 +51,8 @@ class Plan:
     warnings : list of str
     seconds : float
         That it took, this time.
+    keeper : Keeper
+        Where it is kept, if anywhere.
     """
 
     source: str | Path | None  # where the data are to be loaded from, if that can be said
@@ -59,6 +64,7 @@ class Plan:
     theory: Theory
     warnings: list[str]
     seconds: float
+    keeper: Keeper
 
     @property
     def tuned(self) -> Tuned:
@@ -85,6 +91,36 @@ class Plan:
         return spec_text(
             SpecFile(source, settings, Script(setting, rounds, self.search.ended)), ending
         )
+
+    def student(self) -> ChosenStudent:
+        """The student to be used, with its weights: of the recommended labels and width, and of the
+        seed that does best on the validation rows.
+
+        It is trained again, by itself, the first time that it is asked for; the same plan gives the
+        same weights.
+
+        Examples
+        --------
+        >>> from softwidth import plan
+        >>> from softwidth.data import load
+        >>> task = load("digits", pair=[3, 8])
+        >>> found = plan(task, teacher="kernel", widths=[2, 4], seeds=2, rounds=0, epochs=5)
+        >>> found.student().predict_proba(task.X_test).shape
+        (72, 2)
+        """
+        return self._student
+
+    @cached_property
+    def _student(self) -> ChosenStudent:
+        task, advice, data = self.search.trainer.task, self.recommendation, self.soft_labels.dataset
+        student = choose(self.tuned, advice.labels, advice.width)
+        make = partial(train_alone, task, self.tuned.setting, student)
+        try:
+            network = self.keeper.network(student, make)
+        finally:
+            self.keeper.close()
+        classes, measures = np.array(data.classes), look_at(network, task)
+        return ChosenStudent(student, network, classes, is_normalised(data.X_train), measures)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything in plain numbers and words: the content of ``plan.json``."""

@@ -22,13 +22,15 @@ from softwidth.data import load
 from softwidth.least_width import Decision, decide
 from softwidth.pace import Pace
 from softwidth.plan_doubts import doubts, why_not
-from softwidth.plan_labels import SoftLabels, soft_labels
+from softwidth.plan_labels import SoftLabels
 from softwidth.plan_record import Plan
 from softwidth.plan_spec import LOADED, PlanSpec
-from softwidth.plan_theory import separation_of, theory_at
+from softwidth.plan_store import Keeper
+from softwidth.plan_theory import theory_at
 from softwidth.rounds import Search
 from softwidth.spec_file import Script, SpecFile, read_spec
-from softwidth.trainer import Ledger, Trainer, Tuned
+from softwidth.store import Store
+from softwidth.trainer import Trainer, Tuned
 from softwidth.trials import KINDS, LOSS_OF, Rows, Task, look, with_rows
 from softwidth.tuning import choose_setting
 
@@ -42,6 +44,7 @@ def plan(
     *,
     teacher: Any = None,
     spec: str | Path | SpecFile | None = None,
+    store: Store | str | Path | None = None,
     **settings: Any,
 ) -> Plan:
     """Measure the least width for soft and for hard labels, and say which to use.
@@ -56,6 +59,10 @@ def plan(
         Of an earlier plan (``plan.toml``): its source and settings, unless others are given, and
         its rounds: these are run, bank by bank, and no others, whatever the machine's speed. With
         other settings the search is new.
+    store : Store, str, path, optional
+        Keeps every student and every step, see `store.open_store`. A plan that was broken off goes
+        on where it stopped and decides as it would have decided, one that is done is only read, and
+        another plan of the same rows takes the students that it has in common.
     **settings
         Fields of `plan_spec.PlanSpec`: positive, metric, tolerance, widths, noise, student_rows,
         seeds, rounds, budget, ...
@@ -68,8 +75,10 @@ def plan(
     ------
     ArgumentError, DataFileError, MissingDataError, MemoryLimitError
         Anything that cannot be used, named.
+    StoreError
+        The store cannot be reached or written; what it has got is whole.
     KeyboardInterrupt
-        After Ctrl-C.
+        After Ctrl-C; with a store, it says what is kept.
 
     Examples
     --------
@@ -80,7 +89,13 @@ def plan(
     if isinstance(teacher, str):
         settings, teacher = {**settings, "teacher": teacher}, None
     source, settings, script = _asked(source, settings, spec)
-    return _plan(source, teacher, PlanSpec.of(settings), script)
+    keeper = Keeper(store)
+    try:
+        return _plan(source, teacher, PlanSpec.of(settings), script, keeper)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(keeper.told()) from None
+    finally:
+        keeper.close()
 
 
 def _asked(
@@ -94,19 +109,18 @@ def _asked(
     return source, {**file.settings, **settings}, None if settings else file.script
 
 
-def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None) -> Plan:
+def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keeper: Keeper) -> Plan:
     pace = Pace(spec.budget)
     dataset = _timed(pace, "data", lambda: _load(source, spec))
-    labels = _timed(pace, "teacher", lambda: soft_labels(dataset, spec, teacher))
+    labels = _timed(pace, "teacher", lambda: keeper.soft_labels(dataset, spec, teacher))
     task = task_of(labels, spec)
-    data = labels.dataset
+    pace.keep_in(keeper.journal(task, spec))
     # Before the search: its seconds are then known, and the search may have all others.
+    data, seed = labels.dataset, spec.seed
     separation = _timed(
-        pace,
-        "margin",
-        lambda: separation_of(data.X_train, data.y_train, n_classes=data.n_classes, seed=spec.seed),
+        pace, "margin", lambda: keeper.separation(task, n_classes=data.n_classes, seed=seed)
     )
-    search = search_widths(task, spec, pace, script=script)
+    search = search_widths(task, spec, pace, script=script, keeper=keeper)
     decision, tuned = search.decision, search.trainer.tuned
     return Plan(
         source=source if isinstance(source, (str, Path)) else None,
@@ -123,6 +137,7 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None) -> P
             *doubts(search, data),
         ],
         seconds=time.monotonic() - pace.started,
+        keeper=keeper,
     )
 
 
@@ -163,12 +178,14 @@ def search_widths(
     pace: Pace,
     *,
     script: Script | None = None,
-    ledger: Ledger | None = None,
+    keeper: Keeper | None = None,
 ) -> Search:
     """Train students until the least widths are decided, or the budget is spent."""
     setting, warnings = (script.setting, []) if script else choose_setting(task, spec, pace)
     tuned = Tuned(setting, spec.metric, warnings=warnings)
-    trainer = Trainer(with_rows(task, setting.rows, spec.seed), tuned, pace, ledger)
+    own = with_rows(task, setting.rows, spec.seed)
+    ledger = None if keeper is None else keeper.ledger(own, setting)
+    trainer = Trainer(own, tuned, pace, ledger)
     search = Search(trainer, spec, lambda: decide_plan(task, tuned, spec))
     if script:
         search.replay(script.rounds, script.ended)

@@ -104,10 +104,12 @@ class Search:
         """Do some work as one round and note what is known after it."""
         tuned, pace = self.trainer.tuned, self.trainer.pace
         before = {width: len(tuned.seeds(width)) for width in tuned.widths}
-        began, credited = time.monotonic(), pace.credited
+        began = pace.now
         self.trainer.begin_round()
         work()
+        started = time.monotonic()
         self.decisions.append(self.decide())
+        pace.note("deciding", time.monotonic() - started)
         after = {width: len(tuned.seeds(width)) for width in tuned.widths}
         self.rounds.append(
             Round(
@@ -115,7 +117,7 @@ class Search:
                 tuple(width for width in after if width not in before),
                 {w: n for w, n in after.items() if n > before.get(w, 0)},
                 sum(len(unpack(bank)) for bank in tuned.rounds[-1]),
-                time.monotonic() - began + pace.credited - credited,
+                pace.now - began,
                 {kind: self.decision.least[kind].interval for kind in KINDS},
                 self.decision.saving("hard", "soft"),
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,8 +28,8 @@ class Ledger(Protocol):
     def known(self, students: Sequence[Student]) -> dict[Student, Trial]:
         """Those that have been trained before."""
 
-    def keep(self, trials: Sequence[Trial]) -> None:
-        """Keep these, all or none."""
+    def keep(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Keep these, all or none; as they will be found again."""
 
 
 @dataclass(eq=False)
@@ -118,7 +118,7 @@ class Trainer:
         pending = [student for student in students if student not in known]
         trials = train(self.task, pending, self.tuned.setting, label) if pending else []
         if self.ledger is not None and trials:
-            self.ledger.keep(trials)
+            trials = self.ledger.keep(_sharing(trials, time.monotonic() - began))
         found = known | {trial.student: trial for trial in trials}
         self.tuned.add(found[student] for student in students)
         earlier = sum(trial.seconds for trial in known.values())
@@ -157,6 +157,12 @@ def unpack(packed: Iterable[Sequence[Any]]) -> list[Student]:
         for kind, width, step_size, first, last in packed
         for seed in range(first, last + 1)
     ]
+
+
+def _sharing(trials: Sequence[Trial], seconds: float) -> list[Trial]:
+    """The trials, all that their bank took shared out among them."""
+    scale = seconds / max(sum(trial.seconds for trial in trials), 1e-9)
+    return [replace(trial, seconds=scale * trial.seconds) for trial in trials]
 
 
 def _mean(scores: Sequence[tuple[float, float]]) -> tuple[float, float]:

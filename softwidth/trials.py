@@ -17,6 +17,7 @@ from softwidth.distributions import entropy
 from softwidth.examples import Examples
 from softwidth.labels import Targets, make_targets
 from softwidth.least_width import by_row
+from softwidth.network import Network
 from softwidth.specs import Student
 from softwidth.tasks import split_rows
 from softwidth.training import train_bank
@@ -149,11 +150,26 @@ def with_rows(task: Task, rows: int, seed: int) -> Task:
 def train(task: Task, students: list[Student], setting: Setting, label: str | None) -> list[Trial]:
     """Train students of a plan and look at them on the held-out rows."""
     return [
-        trial
-        for targets, weight in task.lessons
-        if (own := [student for student in students if student.labels in targets])
-        for trial in _trials(_bank(task, targets, weight, own, setting, label), task)
+        trial for bank in _banks(task, students, setting, label) for trial in _trials(bank, task)
     ]
+
+
+def trained(
+    task: Task, students: list[Student], setting: Setting, label: str | None
+) -> dict[Student, Network]:
+    """The networks of students of a plan."""
+    banks = _banks(task, students, setting, label)
+    return {s: n for bank in banks for s, n in zip(bank.students, bank.networks, strict=True)}
+
+
+def _banks(
+    task: Task, students: list[Student], setting: Setting, label: str | None
+) -> Iterator[Bank]:
+    """The students trained, those whose rows weigh the same together."""
+    for targets, weight in task.lessons:
+        own = [student for student in students if student.labels in targets]
+        if own:
+            yield _bank(task, targets, weight, own, setting, label)
 
 
 def _bank(

@@ -167,6 +167,8 @@ def _some(rows: Rows, n: int = 200) -> Rows:
 
 def _measure(task: Task, spec: PlanSpec, pace: Pace, batch: int) -> None:
     """Time an epoch of a bank like those to come on some rows, once compiled."""
+    if pace.recall("compiling") and pace.recall("measuring the pace"):
+        return
     students = [Student(w, s, kind) for kind in KINDS for w in spec.first_widths for s in range(3)]
     rows = min(len(task.y), 64 * batch)
     few = replace(
@@ -175,10 +177,8 @@ def _measure(task: Task, spec: PlanSpec, pace: Pace, batch: int) -> None:
     began = time.monotonic()
     train(few, students[:1], Setting(rows, 1, batch, 1), None)
     pace.note("compiling", time.monotonic() - began)
-    began = time.monotonic()
     epochs = max(1, MEASURED_STEPS * batch // rows)
     trials = train(few, students, Setting(rows, epochs, batch, 1), None)
-    pace.note("measuring the pace", time.monotonic() - began)
     # Without the looks at held-out rows, which are few here: the first real bank tells of these.
-    neurons = sum(student.width for student in students)
-    pace.banks.append((float(neurons) * rows * epochs, sum(trial.seconds for trial in trials)))
+    neurons, seconds = sum(s.width for s in students), sum(trial.seconds for trial in trials)
+    pace.note("measuring the pace", seconds, float(neurons) * rows * epochs)

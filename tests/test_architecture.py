@@ -19,13 +19,13 @@ HOUSE = Path(softwidth.__file__).parent
 FLOORS = {
     0: "_*",  # letters of shapes, checks, progress, compiled pieces
     1: "data builtin sources synthetic fetch archives files tables images tasks labels distributions "
-    "label_* balance calibration health network specs span kernels store store_*",
+    "label_* balance calibration health network specs span kernels store store_* digests",
     2: "inputs histories memory workers bank training margin* transport reach theorems bounds "
     "bounds_soft bounds_hard bounds_paper certificates",
     3: "examples step_search teachers lessons map_teacher classifiers spoils",
     4: "plan_spec plan_labels plan_record plan_theory plan_classes plan_certificate plan_doubts planner pace trials tuning least_width advice "
     "trainer search rounds spec_file resampling "
-    "trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
+    "plan_store plan_student trial_rows trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
     5: "estimator_plan estimators export plan_form page_text charts report rows_page rows_summary studies deep",
     6: "bounds_text plan_text study_text cli",
 }

@@ -70,7 +70,13 @@ def test_plan_writes_page_and_json_and_prints_one_object(votes_csv, tmp_path):
     assert printed["data"]["classes"] == ["a", "b", "c"]
     assert printed["labels"]["health"]["accuracy"] > 0.9  # columns were matched by name
     assert "<html" in (out / "report.html").read_text()
-    assert sorted(path.name for path in out.iterdir()) == ["plan.json", "plan.toml", "report.html"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "plan.json",
+        "plan.sqlite",
+        "plan.toml",
+        "report.html",
+        "student.npz",
+    ]
 
 
 def test_plan_for_a_person(votes_csv, tmp_path, capsys):

@@ -176,4 +176,4 @@ def test_ctrl_c_is_passed_on(monkeypatch):
 
     monkeypatch.setattr("softwidth.trials.train_bank", lambda *_, **__: Interrupted())
     with pytest.raises(KeyboardInterrupt):
-        train(task, [], Setting(120, 1, 32, 1), None)
+        train(task, [Student(2)], Setting(120, 1, 32, 1), None)
