@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from softwidth._types import Dataset as Dataset
     from softwidth.data import load as load
     from softwidth.estimators import SoftLabelClassifier as SoftLabelClassifier
+    from softwidth.forecasts import forecast as forecast
     from softwidth.labels import make_targets as make_targets
     from softwidth.margins import margin as margin
     from softwidth.planner import plan as plan
@@ -27,6 +28,7 @@ _HOME = {
     "Dataset": "_types",
     "SoftLabelClassifier": "estimators",
     "Student": "specs",
+    "forecast": "forecasts",
     "load": "data",
     "make_targets": "labels",
     "margin": "margins",
@@ -39,6 +41,7 @@ __all__ = [
     "SoftLabelClassifier",
     "Student",
     "bounds",
+    "forecast",
     "kernels",
     "load",
     "make_targets",

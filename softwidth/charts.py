@@ -43,7 +43,7 @@ def validation_curve(plan: Plan) -> alt.LayerChart:
     layers = [*_width_curve(plan, points, "validation"), *_rings(plan, points)]
     if plan["target"] is not None:
         layers[:0] = _target(plan["target"])
-    return _framed(alt.layer(*layers), describe_curves(plan, "validation"))
+    return framed(alt.layer(*layers), describe_curves(plan, "validation"))
 
 
 def test_curve(plan: Plan) -> alt.LayerChart:
@@ -51,7 +51,7 @@ def test_curve(plan: Plan) -> alt.LayerChart:
     plan = complete(plan)
     layers = _width_curve(plan, _points(plan, "test"), "test")
     # The right margin is as wide as the word "target" above, so that equal widths stand in line.
-    return _framed(alt.layer(*layers), describe_curves(plan, "test"), right=54)
+    return framed(alt.layer(*layers), describe_curves(plan, "test"), right=54)
 
 
 def calibration(plan: Plan) -> alt.LayerChart:
@@ -83,7 +83,7 @@ def calibration(plan: Plan) -> alt.LayerChart:
         base.mark_line(opacity=0.6).encode(strokeDash=_dash(shown)),
         base.mark_point(filled=True, opacity=0.9).encode(shape=_shape(shown), size=size),
     )
-    return _framed(
+    return framed(
         chart,
         "Accuracy against confidence of the teacher on validation rows and of the students on test "
         "rows; the straight line is perfect calibration.",
@@ -120,9 +120,7 @@ def training_curves(plan: Plan) -> alt.Chart:
             ],
         )
     )
-    return _framed(
-        chart, "Training loss above the entropy of the labels, by epoch, per label kind."
-    )
+    return framed(chart, "Training loss above the entropy of the labels, by epoch, per label kind.")
 
 
 def label_colours() -> alt.Color:
@@ -230,7 +228,7 @@ def _target(error: float) -> list[alt.Chart]:
     return [base.mark_rule(strokeDash=[3, 3], strokeWidth=1.5, color=COLOURS["argmax"]), named]
 
 
-def _framed(chart: Any, description: str, right: int = 12) -> Any:
+def framed(chart: Any, description: str, right: int = 12) -> Any:
     """As wide as its place, with a text for those who do not see it."""
     padding = {"left": 4, "top": 4, "right": right, "bottom": 4}
     return chart.properties(

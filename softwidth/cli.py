@@ -55,6 +55,41 @@ Noise = Annotated[
 ]
 Flip = Annotated[float, typer.Option(help="Rate at which training labels are flipped.")]
 Seed = Annotated[int, typer.Option(help="Seed of splits, noise and flips.")]
+Teacher = Annotated[
+    str | None, typer.Option(help="wide or kernel: who makes soft labels, if not the data.")
+]
+Regime = Annotated[
+    str | None,
+    typer.Option(help="Rows the teacher learns from: in-sample, cross-fitted or larger-data."),
+]
+StudentRows = Annotated[
+    int | None, typer.Option(help="Rows of the students; the teacher has all others.")
+]
+Metric = Annotated[
+    str,
+    typer.Option(
+        help="error; balanced: its mean over classes; or kl: divergence of held-out soft labels "
+        "from predictions, in nats."
+    ),
+]
+ClassWeight = Annotated[
+    str | None,
+    typer.Option(
+        help="balanced: classes weigh the same in training; none. Goes by the metric if not given."
+    ),
+]
+Reference = Annotated[
+    str, typer.Option(help="Whose best is to be reached: students, or teacher if it is better.")
+]
+Tolerance = Annotated[float, typer.Option(help="How far above the best is still good enough.")]
+Widths = Annotated[
+    str, typer.Option(help="A range to begin with, or a list: these widths and no others.")
+]
+Seeds = Annotated[int, typer.Option(help="Students per width and label kind to begin with.")]
+Rounds = Annotated[int | None, typer.Option(help="Rounds of search after the first, at most.")]
+Epochs = Annotated[
+    int | None, typer.Option(help="Passes over the data; by default as many as it needs.")
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,6 +119,13 @@ def _items(text: str | None) -> list[str] | None:
     return None if text is None else [item.strip() for item in text.split(",") if item.strip()]
 
 
+def _numbers(name: str, text: str | None) -> list[float] | None:
+    try:
+        return None if text is None else [float(item) for item in _items(text) or ()]
+    except ValueError:
+        raise ArgumentError(name, text, "must be numbers such as 0.125,0.25,0.5.") from None
+
+
 def _print_json(value: Any) -> None:
     print(json.dumps(value, allow_nan=False))
 
@@ -99,49 +141,19 @@ def plan(
     weight_column: WeightColumn = None,
     ignore_columns: IgnoreColumns = None,
     soft_key: SoftKey = "soft",
-    teacher: Annotated[
-        str | None, typer.Option(help="wide or kernel: who makes soft labels, if not the data.")
-    ] = None,
-    regime: Annotated[
-        str | None,
-        typer.Option(help="Rows the teacher learns from: in-sample, cross-fitted or larger-data."),
-    ] = None,
-    student_rows: Annotated[
-        int | None, typer.Option(help="Rows of the students; the teacher has all others.")
-    ] = None,
+    teacher: Teacher = None,
+    regime: Regime = None,
+    student_rows: StudentRows = None,
     noise: Noise = 0.0,
     flip: Flip = 0.0,
-    metric: Annotated[
-        str,
-        typer.Option(
-            help="error; balanced: its mean over classes; or kl: divergence of held-out soft labels "
-            "from predictions, in nats."
-        ),
-    ] = "error",
-    class_weight: Annotated[
-        str | None,
-        typer.Option(
-            help="balanced: classes weigh the same in training; none. Goes by the metric if not given."
-        ),
-    ] = None,
-    reference: Annotated[
-        str, typer.Option(help="Whose best is to be reached: students, or teacher if it is better.")
-    ] = "students",
-    tolerance: Annotated[
-        float, typer.Option(help="How far above the best is still good enough.")
-    ] = 0.01,
-    widths: Annotated[
-        str, typer.Option(help="A range to begin with, or a list: these widths and no others.")
-    ] = "2:128",
-    seeds: Annotated[
-        int, typer.Option(help="Students per width and label kind to begin with.")
-    ] = 5,
-    rounds: Annotated[
-        int | None, typer.Option(help="Rounds of search after the first, at most.")
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the data; by default as many as it needs.")
-    ] = None,
+    metric: Metric = "error",
+    class_weight: ClassWeight = None,
+    reference: Reference = "students",
+    tolerance: Tolerance = 0.01,
+    widths: Widths = "2:128",
+    seeds: Seeds = 5,
+    rounds: Rounds = None,
+    epochs: Epochs = None,
     budget: Annotated[
         float, typer.Option(help="Seconds for the plan; fewer where all is decided before.")
     ] = 60.0,
@@ -228,11 +240,101 @@ def _command() -> str:
 
 
 @app.command()
+def forecast(
+    source: Source = "digits",
+    *,
+    rows: Annotated[
+        int | None,
+        typer.Option(help="Students' rows to predict for: all of them, or more than there are."),
+    ] = None,
+    shares: Annotated[
+        str | None,
+        typer.Option(help="Sizes of the subsamples as shares of the rows, such as 0.125,0.25,0.5."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Plan on all rows afterwards, and compare.")
+    ] = False,
+    positive: Positive = None,
+    pair: Pair = None,
+    target: Target = None,
+    soft_columns: SoftColumns = None,
+    weight_column: WeightColumn = None,
+    ignore_columns: IgnoreColumns = None,
+    soft_key: SoftKey = "soft",
+    teacher: Teacher = None,
+    regime: Regime = None,
+    student_rows: StudentRows = None,
+    noise: Noise = 0.0,
+    flip: Flip = 0.0,
+    metric: Metric = "error",
+    class_weight: ClassWeight = None,
+    reference: Reference = "students",
+    tolerance: Tolerance = 0.01,
+    widths: Widths = "2:128",
+    seeds: Seeds = 5,
+    rounds: Rounds = None,
+    epochs: Epochs = None,
+    budget: Annotated[
+        float, typer.Option(help="Seconds for all subsamples; with --check, once more.")
+    ] = 60.0,
+    seed: Seed = 0,
+    out: Annotated[
+        Path, typer.Option(help="Directory for forecast.html and forecast.json.")
+    ] = Path("softwidth-forecast"),
+    json_: Json = False,
+) -> None:
+    """Least widths to expect at many rows, from plans on few of them."""
+    from softwidth._output import check_directory, write_whole
+    from softwidth.forecast_page import write_forecast_page
+    from softwidth.forecasts import forecast as make_forecast
+
+    directory = check_directory("out", out)
+    found = make_forecast(
+        source,
+        rows=rows,
+        shares=_numbers("shares", shares),
+        check=check,
+        positive=_items(positive),
+        pair=_items(pair),
+        target=target,
+        soft_columns=_items(soft_columns),
+        weight_column=weight_column,
+        ignore_columns=_items(ignore_columns),
+        soft_key=soft_key,
+        teacher=teacher,
+        regime=regime,
+        student_rows=student_rows,
+        noise=noise,
+        flip=flip,
+        metric=metric,
+        class_weight=class_weight,
+        reference=reference,
+        tolerance=tolerance,
+        widths=widths,
+        seeds=seeds,
+        rounds=rounds,
+        epochs=epochs,
+        budget=budget,
+        seed=seed,
+    )
+    result = {"command": _command(), **found.as_dict()}
+    write_whole("out", directory / "forecast.json", json.dumps(result, indent=1, allow_nan=False))
+    page = write_forecast_page(result, directory / "forecast.html")
+    if json_:
+        _print_json(result)
+    else:
+        from softwidth.forecast_text import print_forecast
+
+        print_forecast(result, page)
+
+
+@app.command()
 def report(
     stored: Annotated[
         str,
         typer.Argument(
-            metavar="STORE", help="A plan.json, a store's file, or postgresql://HOST/DATABASE."
+            metavar="STORE",
+            help="A plan.json or forecast.json, a store's file, or postgresql://HOST/DATABASE.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
@@ -270,9 +372,14 @@ def _refuse_given(name: str, value: object, wish: str) -> None:
 
 def _report_plan(stored: Path, out: Path, figure: Path | None) -> list[Path]:
     from softwidth.charts import save_figure, test_curve
+    from softwidth.forecast_form import is_forecast
+    from softwidth.forecast_page import save_width_figure, write_forecast_page
     from softwidth.report import read_stored, write_page
 
     plan = read_stored(stored)
+    if is_forecast(plan):
+        written = [write_forecast_page(plan, out)]
+        return written if figure is None else [*written, save_width_figure(plan, figure)]
     written = [write_page(plan, out)]
     return written if figure is None else [*written, save_figure(test_curve(plan), figure)]
 

@@ -15,7 +15,9 @@ Kind = Literal["soft", "hard", "argmax"]
 Width = Field(gt=0, le=2**31)  # on a logarithmic axis
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of something stored: what it does not know is kept, a null is as good as missing."""
+
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
     @model_validator(mode="before")
@@ -27,7 +29,7 @@ class _Part(BaseModel):
         return stored
 
 
-class _Data(_Part):
+class _Data(Part):
     name: str = "unnamed data"
     classes: list[str | int | float | bool] = []
     students_rows: int | None = None
@@ -40,7 +42,7 @@ class _Data(_Part):
     notes: list[str] = []
 
 
-class _Health(_Part):
+class _Health(Part):
     train_accuracy: float | None = None
     held_out_accuracy: float | None = None
     accuracy: float | None = None
@@ -50,37 +52,37 @@ class _Health(_Part):
     temperature: float | None = None
 
 
-class _Finding(_Part):
+class _Finding(Part):
     level: str = "warning"
     message: str
     cure: str = ""
 
 
-class _Labels(_Part):
+class _Labels(Part):
     source: str | None = None
     regime: str | None = None
     health: _Health = _Health()
     findings: list[_Finding] = []
 
 
-class _Recommendation(_Part):
+class _Recommendation(Part):
     labels: Literal["soft", "hard", "either"]
     width: int | None = None
     reason: str = ""
 
 
-class _Least(_Part):
+class _Least(Part):
     width: int | None = None
     interval: Interval | None = None
 
 
-class _Ratio(_Part):
+class _Ratio(Part):
     ratio: float | None = None
     interval: Interval | None = None
     at_least: bool = False
 
 
-class _Saved(_Part):
+class _Saved(Part):
     parameters: int | None = None
     operations: int | None = None
 
@@ -91,7 +93,7 @@ class _Saving(_Ratio):
     saved: _Saved | None = None
 
 
-class _Round(_Part):
+class _Round(Part):
     why: list[str] = []
     new_widths: list[int] = []
     seeds: dict[str, int | None] = {}
@@ -101,12 +103,12 @@ class _Round(_Part):
     saving: _Ratio = _Ratio()
 
 
-class _Search(_Part):
+class _Search(Part):
     said: str | None = None
     rounds: list[_Round] = []
 
 
-class _CurveRow(_Part):
+class _CurveRow(Part):
     labels: Kind
     width: int = Width
     step_size: float | None = None
@@ -133,7 +135,7 @@ class _CurveRow(_Part):
     train_kl: float | None = None
 
 
-class _Tried(_Part):
+class _Tried(Part):
     labels: Kind
     width: int = Width
     step_size: float
@@ -143,7 +145,7 @@ class _Tried(_Part):
     validation_log_loss: float | None = None
 
 
-class _Epoch(_Part):
+class _Epoch(Part):
     labels: Kind
     width: int = Width
     epoch: int
@@ -152,20 +154,20 @@ class _Epoch(_Part):
     error: float | None = None
 
 
-class _Bin(_Part):
+class _Bin(Part):
     who: Literal["teacher", "soft", "hard", "argmax"]
     confidence: float
     accuracy: float
     share: float | None = None
 
 
-class _Margin(_Part):
+class _Margin(Part):
     kind: str = "kernel"
     lower: float | None = None
     upper: float | None = None
 
 
-class _Class(_Part):
+class _Class(Part):
     name: str | int | float | bool
     train: int | None = None
     val: int | None = None
@@ -174,20 +176,20 @@ class _Class(_Part):
     test_error: dict[str, float | None] = {}
 
 
-class _BaseRate(_Part):
+class _BaseRate(Part):
     name: str | int | float | bool | None = Field(None, alias="class")
     test_error: float | None = None
     balanced: float | None = None
 
 
-class _Training(_Part):
+class _Training(Part):
     rows: int | None = None
     epochs: int | None = None
     batch_size: int | None = None
     tuning_seeds: int | None = None
 
 
-class _Plan(_Part):
+class _Plan(Part):
     softwidth: str | None = None
     command: str | None = None
     spec: dict[str, Any] = {}
@@ -239,7 +241,7 @@ def complete(plan: Mapping[str, Any]) -> dict[str, Any]:
         json.dumps(plan, allow_nan=False)
         return _with_target(_Plan.model_validate(plan).model_dump())
     except ValidationError as error:
-        raise DataFileError(f"this is not a stored plan: {_first(error)}.") from None
+        raise DataFileError(f"this is not a stored plan: {first_fault(error)}.") from None
     except (
         TypeError,
         ValueError,
@@ -254,7 +256,8 @@ def _with_target(plan: dict[str, Any]) -> dict[str, Any]:
     return {**plan, "target": target}
 
 
-def _first(error: ValidationError) -> str:
+def first_fault(error: ValidationError) -> str:
+    """Where and what the first fault is."""
     found = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, found["loc"])) or "it"
     return f"at {place}: {found['msg'].lower()}"

@@ -132,7 +132,7 @@ def record(plan: Plan) -> dict[str, Any]:
     decision, labels, spec = plan.decision, plan.soft_labels, plan.spec
     data = labels.dataset
     by_error, curve = spec.metric == "error", _curve(plan)
-    return _plain(
+    return plain(
         {
             "softwidth": __version__,
             "spec": spec.model_dump(mode="json"),
@@ -346,12 +346,12 @@ def _pooled(bins: Array) -> Array:
     return np.concatenate([share.mean(axis=0)[:, None], means], axis=1)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """`value` with numpy scalars, arrays and tuples as what JSON knows; NaN and inf as None."""
     if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):

@@ -111,7 +111,7 @@ def _asked(
 
 def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keeper: Keeper) -> Plan:
     pace = Pace(spec.budget)
-    dataset = _timed(pace, "data", lambda: _load(source, spec))
+    dataset = _timed(pace, "data", lambda: load_task(source, spec))
     labels = _timed(pace, "teacher", lambda: keeper.soft_labels(dataset, spec, teacher))
     task = task_of(labels, spec)
     pace.keep_in(keeper.journal(task, spec))
@@ -225,7 +225,8 @@ def typical_error(tuned: Tuned) -> float:
     )
 
 
-def _load(source: Any, spec: PlanSpec) -> Dataset:
+def load_task(source: Any, spec: PlanSpec) -> Dataset:
+    """The data of a plan; held-out rows of few come under several draws of the noise."""
     if not isinstance(source, Dataset):
         settings = {name: getattr(spec, name) for name in (*LOADED, "seed")}
         dataset = load(source, **settings)
