@@ -89,7 +89,7 @@ def test_subsamples_are_nested_and_stratified(n, classes, seed):
 
 @pytest.fixture(scope="module")
 def digits():
-    return forecast("digits", check=True, teacher="kernel", budget=60, **QUICK)
+    return forecast("digits", check=True, teacher="kernel", budget=6000, **QUICK)
 
 
 def test_every_point_is_the_plan_of_its_rows(digits):
@@ -99,7 +99,7 @@ def test_every_point_is_the_plan_of_its_rows(digits):
     (rows, *_) = _nested(dataset.y_train, [point.rows for point in digits.points], 0)
     labels = soft_labels(with_training_rows(dataset, rows), spec)
     task = task_of(labels, spec)
-    tuned = search_widths(task, spec, Pace(60)).trainer.tuned
+    tuned = search_widths(task, spec, Pace(6000)).trainer.tuned
     by_hand, point = decide_plan(task, tuned, spec), digits.points[0]
     assert point.rows == len(dataset.y_train) // 8
     for kind in ("hard", "soft"):
