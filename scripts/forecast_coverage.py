@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
+from sklearn.kernel_ridge import KernelRidge
 
 from softwidth.builtin import BUILT_IN
 from softwidth.data import load
@@ -35,17 +37,30 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 # Rounds, not seconds, end the plans: a busy machine gives the same.
 SETTINGS: dict[str, Any] = {
-    "widths": "2:32",
-    "seeds": 3,
-    "rounds": 2,
-    "budget": 7200.0,
-    "step_sizes": [3.16, 10.0, 31.6, 100.0],
-}
+    "widths": "2:16", "seeds": 3, "rounds": 2, "budget": 7200.0, "step_sizes": [10.0, 31.6, 100.0],
+}  # fmt: skip
 FIELDS = (
     "task", "noise", "regime", "seed", "what", "forecast", "low", "high", "measured", "measured_low",
     "measured_high", "slope", "eighth", "quarter", "half", "seconds_forecast", "seconds_full",
 )  # fmt: skip
 WHAT = ("hard", "soft", "saving")
+
+
+class Ridge:
+    """Kernel ridge regression on two classes: as right as a support vector machine, in 0.2 s.
+
+    How sure it is does not matter: the plan sets the temperature.
+    """
+
+    def fit(self, X: Any, y: Any) -> Ridge:
+        """Regress -1 and 1."""
+        self.machine = KernelRidge(kernel="rbf", gamma=2.0, alpha=0.1).fit(X, 2.0 * y - 1)
+        return self
+
+    def predict_proba(self, X: Any) -> Any:
+        """Probabilities (N, 2)."""
+        p = expit(3 * self.machine.predict(X))
+        return np.stack([1 - p, p], axis=1)
 
 
 def cases() -> list[tuple[str, float, str, int]]:
@@ -68,7 +83,7 @@ def run(case: tuple[str, float, str, int], arrays: dict[str, Any]) -> Forecast:
     dataset = load(arrays, **TASKS[task], noise=noise / 2, limit=limit, seed=seed)
     student_rows = ROWS if limit > ROWS else None
     return forecast(
-        dataset, teacher="wide", regime=regime, student_rows=student_rows, seed=seed, check=True,
+        dataset, teacher=Ridge(), regime=regime, student_rows=student_rows, seed=seed, check=True,
         **SETTINGS,
     )  # fmt: skip
 
