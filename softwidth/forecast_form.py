@@ -81,7 +81,7 @@ class _Forecast(Part):
     hard: _Least = _Least()
     argmax: _Least = _Least()
     saving: _Saving = _Saving()
-    metric: Literal["error", "kl"] = "error"
+    metric: Literal["error", "balanced", "kl"] = "error"
     tolerance: float | None = None
     level: float = 0.95
     points: list[_Point] = Field(min_length=1)
