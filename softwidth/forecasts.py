@@ -325,8 +325,9 @@ def _points(lessons: _Lessons, nested: Sequence[Picked], spec: PlanSpec) -> list
 
 def _point(lessons: _Lessons, rows: Picked, spec: PlanSpec) -> Point:
     """A plan on some rows, without what only a page of its own would show."""
-    pace = Pace(spec.budget)
+    began, pace = time.monotonic(), Pace(spec.budget)
     labels = lessons.of(rows, spec.budget)
+    pace.note("teacher", time.monotonic() - began)
     search = search_widths(task_of(labels, spec), spec, pace)
     return Point(
         len(rows),
@@ -334,5 +335,5 @@ def _point(lessons: _Lessons, rows: Picked, spec: PlanSpec) -> Point:
         labels.lesson.health.distance,
         labels.lesson.health.accuracy,
         [*labels.warnings, *search.trainer.tuned.warnings],
-        pace.elapsed,
+        time.monotonic() - began,
     )
