@@ -65,14 +65,13 @@ class Ridge:
 
 def cases() -> list[tuple[str, float, str, int]]:
     """Task, noise of the pixels, regime of the teacher and seed of every case."""
-    noisy = [(task, noise) for task in TASKS for noise in (0.4, 0.8)]
-    clean = [(task, 0.0) for task in ("parity", "above 4", "4 or 9")]
-    large = [(task, noise) for task in ("parity", "above 4") for noise in (0.4, 0.8)]
+    noises = (0.4, 0.8)
+    two = [(task, noise) for noise in noises for task in ("parity", "above 4")]
     return [
-        *((*case, "cross-fitted", 0) for case in noisy),
-        *((*case, "larger-data", 0) for case in large),
-        *((*case, "cross-fitted", 0) for case in clean),
-        *((*case, "cross-fitted", 1) for case in large),
+        *((task, noise, "larger-data", 0) for noise in noises for task in TASKS),
+        *((*case, "cross-fitted", 0) for case in [*two, ("4 or 9", 0.4), ("4 or 9", 0.8)]),
+        *((task, 0.0, "larger-data", 0) for task in ("parity", "above 4", "4 or 9")),
+        *((*case, "larger-data", 1) for case in two),
     ]
 
 
