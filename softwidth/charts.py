@@ -81,7 +81,9 @@ def calibration(plan: Plan) -> alt.LayerChart:
     chart = alt.layer(
         alt.Chart(_data(diagonal)).mark_line(color=COLOURS["argmax"]).encode(x=x, y=y),
         base.mark_line(opacity=0.6).encode(strokeDash=_dash(shown)),
-        base.mark_point(filled=True, opacity=0.9).encode(shape=_shape(shown), size=size),
+        base.mark_point(filled=True, opacity=0.9)
+        .encode(shape=_shape(shown), size=size)
+        .add_params(_zoom("calibration")),
     )
     return framed(
         chart,
@@ -119,8 +121,17 @@ def training_curves(plan: Plan) -> alt.Chart:
                 _tip("error", "training error", ".2%"),
             ],
         )
+        .add_params(_zoom("training"))
     )
     return framed(chart, "Training loss above the entropy of the labels, by epoch, per label kind.")
+
+
+FIGURES = {
+    "validation": validation_curve,
+    "test": test_curve,
+    "calibration": calibration,
+    "training": training_curves,
+}
 
 
 def label_colours() -> alt.Color:
@@ -192,7 +203,9 @@ def _width_curve(plan: Plan, points: Rows, rows: str) -> list[alt.Chart]:
     base = alt.Chart(_data(points)).encode(**encoded, y=y)
     layers = [
         base.mark_line(strokeWidth=2.5).encode(strokeDash=_dash(shown)),
-        base.mark_point(filled=True, size=65).encode(shape=_shape(shown)).add_params(pick),
+        base.mark_point(filled=True, size=65)
+        .encode(shape=_shape(shown))
+        .add_params(pick, _zoom(rows)),
     ]
     known = [row for row in points if None not in (row["low"], row["high"])]
     if known:
@@ -215,6 +228,16 @@ def _rings(plan: Plan, points: Rows) -> list[alt.Chart]:
     return [encoded] if least else []
 
 
+def _zoom(name: str) -> alt.Parameter:
+    """Alt and the wheel zooms, Alt and a drag moves: without Alt both are the page's own."""
+    return alt.selection_interval(
+        bind="scales",
+        name=f"{name}_zoom",
+        zoom="wheel![event.altKey]",
+        translate="[pointerdown[event.altKey], window:pointerup] > window:pointermove!",
+    )
+
+
 def _unless_dimmed(pick: alt.Parameter, opacity: float) -> Any:
     return alt.when(pick).then(alt.value(opacity)).otherwise(alt.value(0.1))
 
@@ -222,7 +245,8 @@ def _unless_dimmed(pick: alt.Parameter, opacity: float) -> Any:
 def _target(error: float) -> list[alt.Chart]:
     """A line at the target with its name in the right margin, where no point is."""
     base = alt.Chart(_data([{"error": error}])).encode(y="error:Q")
-    named = base.mark_text(text="target", align="left", dx=5, fontSize=12).encode(
+    # In the margin: figures that can be zoomed cut off what stands there unless told.
+    named = base.mark_text(text="target", align="left", dx=5, fontSize=12, clip=False).encode(
         x=alt.value("width")
     )
     return [base.mark_rule(strokeDash=[3, 3], strokeWidth=1.5, color=COLOURS["argmax"]), named]

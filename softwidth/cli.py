@@ -339,10 +339,18 @@ def report(
     ],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     figure: Annotated[
-        Path | None, typer.Option(help="Also save a plan's width curve, as .svg or .png.")
+        Path | None, typer.Option(help="Also save a figure of a plan, as .svg or .png.")
+    ] = None,
+    chart: Annotated[
+        str | None,
+        typer.Option(help="Which one: test (the default), validation, calibration or training."),
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(help="Also write all rows of a store, as .csv or .parquet.")
+        Path | None,
+        typer.Option(
+            help="Also write the points of a plan's curves, or all rows of a store, as .csv or "
+            ".parquet."
+        ),
     ] = None,
     study: Annotated[str | None, typer.Option(help="Export the rows of this study only.")] = None,
     json_: Json = False,
@@ -354,11 +362,13 @@ def report(
         _refuse_given(
             "figure", figure, "goes with a plan.json: a store has no width curve of its own."
         )
+        _refuse_given("chart", chart, "goes with a plan.json and --figure.")
         written = _report_store(stored, out, export, study)
     else:
-        _refuse_given("export", export, "goes with a store: a plan has no rows to export.")
         _refuse_given("study", study, "goes with a store.")
-        written = _report_plan(Path(stored), out, figure)
+        if figure is None:
+            _refuse_given("chart", chart, "goes with --figure, which says where to save it.")
+        written = _report_plan(Path(stored), out, figure, chart, export)
     if json_:
         _print_json({"written": [str(path) for path in written]})
     else:
@@ -370,18 +380,27 @@ def _refuse_given(name: str, value: object, wish: str) -> None:
         raise ArgumentError(name, value, wish)
 
 
-def _report_plan(stored: Path, out: Path, figure: Path | None) -> list[Path]:
-    from softwidth.charts import save_figure, test_curve
+def _report_plan(
+    stored: Path, out: Path, figure: Path | None, chart: str | None, export: Path | None
+) -> list[Path]:
+    from softwidth._checks import check_choice
+    from softwidth.charts import FIGURES, save_figure
     from softwidth.forecast_form import is_forecast
     from softwidth.forecast_page import save_width_figure, write_forecast_page
+    from softwidth.plan_tables import write_rows
     from softwidth.report import read_stored, write_page
 
     plan = read_stored(stored)
     if is_forecast(plan):
+        _refuse_given("chart", chart, "goes with a plan: a forecast has one figure to save.")
+        _refuse_given("export", export, "goes with a plan or a store.")
         written = [write_forecast_page(plan, out)]
         return written if figure is None else [*written, save_width_figure(plan, figure)]
+    make = FIGURES[check_choice("chart", "test" if chart is None else chart, FIGURES)]
     written = [write_page(plan, out)]
-    return written if figure is None else [*written, save_figure(test_curve(plan), figure)]
+    if figure is not None:
+        written.append(save_figure(make(plan), figure))
+    return written if export is None else [*written, write_rows(plan, export)]
 
 
 def _report_store(place: str, out: Path, export: Path | None, study: str | None) -> list[Path]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from softwidth.plan_spec import PlanSpec
+
 Plan = Mapping[str, Any]
 Table = tuple[str, list[tuple[str, str]]]
 
@@ -309,6 +311,26 @@ def rounds(plan: Plan) -> list[tuple[str, list[str]]]:
         why = "; ".join(entry["why"])
         table.append((str(place), [why, seeds, students, seconds, *spans, saving]))
     return table
+
+
+def remake(plan: Plan) -> list[tuple[str, str]]:
+    """What to type to have a plan again: words, and the line.
+
+    >>> remake({"command": None, "spec": {"noise": 0.4, "seeds": 5}})[0][1]
+    'softwidth.plan(data, noise=0.4)'
+    """
+    if plan["command"]:
+        return [
+            ("The command that makes it again:", plan["command"]),
+            (
+                "The same rounds on a machine of any speed, from the file beside this page:",
+                "softwidth plan --spec plan.toml",
+            ),
+        ]
+    usual = PlanSpec().model_dump(mode="json")
+    asked = {k: v for k, v in plan["spec"].items() if v is not None and v != usual.get(k)}
+    told = ", ".join(["data", *(f"{name}={value!r}" for name, value in asked.items())])
+    return [("In Python, with the same data:", f"softwidth.plan({told})")]
 
 
 def margin_words(margin: Mapping[str, Any]) -> str:

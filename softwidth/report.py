@@ -45,6 +45,7 @@ def write_page(plan: Mapping[str, Any], path: str | Path) -> Path:
 def page(plan: Mapping[str, Any]) -> str:
     """The page of a plan as HTML, every value of it escaped."""
     from softwidth import charts, page_text
+    from softwidth.plan_tables import TABLES, csv_text, file_name, rows_of
 
     whole = complete(plan)
     scripts = [_vega(), _source("report.js")]
@@ -58,6 +59,8 @@ def page(plan: Mapping[str, Any]) -> str:
         figures={name: _script_json(chart) for name, chart in _figures(whole).items()},
         spec=json.dumps(whole["spec"], indent=1, ensure_ascii=False),
         stored=_script_json(plan),
+        csv={name: _base64(csv_text(rows_of(whole, name))) for name in TABLES},
+        file_name=file_name(whole),
         style=_source("report.css"),
         scripts=scripts,
         digests=[_digest(script) for script in scripts],
@@ -131,6 +134,10 @@ def _options(sentence: str) -> Any:
 def _script_json(value: Any) -> str:
     """JSON that can stand in a script element: no ``<``, so no end tag and no comment."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _digest(script: str) -> str:

@@ -27,7 +27,7 @@ FLOORS = {
     "trainer search rounds spec_file resampling "
     "power_law forecasts forecast_record "
     "plan_store plan_student trial_rows trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
-    5: "estimator_plan estimators export plan_form page_text charts report rows_page rows_summary studies deep "
+    5: "estimator_plan estimators export plan_form plan_tables page_text charts report rows_page rows_summary studies deep "
     "forecast_form forecast_page",
     6: "bounds_text plan_text forecast_text study_text cli",
 }

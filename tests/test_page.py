@@ -77,9 +77,9 @@ class Browser:
             capture_output=True, text=True, timeout=120, check=True,
         )  # fmt: skip
 
-    def probe(self, plan, *options, width=None):
+    def probe(self, plan, *options, width=None, probe=PROBE):
         """What the probe measured, in a frame of some width where windows cannot be as narrow."""
-        page = with_probe(report.page(plan))
+        page = with_probe(report.page(plan), probe)
         if width is not None:
             page = f'<iframe width="{width}" height="800" frameborder="0" srcdoc="{html.escape(page)}">'
         done = self.run(page, "--dump-dom", *options)
@@ -88,10 +88,35 @@ class Browser:
         return json.loads(html.unescape(found))
 
 
-def with_probe(page):
-    digest = base64.b64encode(hashlib.sha256(PROBE.encode()).digest()).decode()
+def with_probe(page, probe=PROBE):
+    digest = base64.b64encode(hashlib.sha256(probe.encode()).digest()).decode()
     allowed = page.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
-    return allowed.removesuffix("</body>\n</html>") + f"<script>{PROBE}</script></body></html>"
+    return allowed.removesuffix("</body>\n</html>") + f"<script>{probe}</script></body></html>"
+
+
+SAVING = """
+const saved = [];
+let picture = null;
+URL.createObjectURL = (blob) => { picture = blob; return "blob:picture"; };
+HTMLAnchorElement.prototype.click = function () { saved.push([this.download, this.href, picture]); };
+const press = async () => {
+  if (document.querySelectorAll(".chart:not([data-drawn])").length) return setTimeout(press, 50);
+  const buttons = [...document.querySelectorAll(".save button")];
+  buttons.forEach((button) => button.click());
+  const wait = async () => {
+    if (saved.length < buttons.length) return setTimeout(wait, 50);
+    const found = [];
+    for (const [name, href, blob] of saved)
+      found.push([name, href.startsWith("blob:") ? await blob.text() : href]);
+    const told = document.createElement("pre");
+    told.id = "probe";
+    told.textContent = JSON.stringify(found);
+    document.body.append(told);
+  };
+  wait();
+};
+press();
+"""
 
 
 @pytest.fixture
@@ -125,6 +150,18 @@ POINT = {**FULL["curve"][0], "validation_interval": None, "test_interval": None}
 @pytest.mark.parametrize("plan", [least_plan(), {**FULL, "curve": [POINT]}], ids=["least", "point"])
 def test_smaller_plans_are_silent_too(browser, plan):
     assert browser.probe(plan)["fetched"] == 0
+
+
+def test_every_figure_is_saved_on_white_as_svg_and_png(browser):
+    found = dict(browser.probe(FULL, DARK, probe=SAVING))
+    assert len(found) == 2 * FIGURES
+    for name, content in found.items():
+        assert re.fullmatch(r"[A-Za-z0-9-]+-(curve|curves|calibration)\.(svg|png)", name)
+        if name.endswith(".svg"):
+            assert content.startswith("<svg")
+            assert 'fill="white"' in content
+        else:
+            assert content.startswith("data:image/png;base64,iVBOR")
 
 
 @pytest.mark.parametrize("options", [(), (DARK,)], ids=["light", "dark"])

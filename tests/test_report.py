@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import csv
 import html
 import json
 import re
@@ -19,6 +21,7 @@ from plans import divergence_plan, least_plan, stored_plan, theory
 from softwidth import charts, page_text, report
 from softwidth._checks import ArgumentError, DataFileError, MissingDataError
 from softwidth.plan_form import complete
+from softwidth.plan_tables import write_rows
 
 HOSTILE = "\"'><script>alert(1)</script></title></style><!--{{ 7 * 7 }}"
 
@@ -85,6 +88,28 @@ def test_every_number_drawn_stands_in_a_table():
         ]
     epochs = [row for row in rows if len(row) == 6 and row[2] != "epoch"]
     assert len(epochs) == len(plan["training_curves"])
+
+
+def test_rows_can_be_taken_from_the_page_as_they_are_stored(tmp_path):
+    plan = stored_plan(name=HOSTILE)
+    links = re.findall(r'download="([^"]+)" href="data:text/csv;charset=utf-8;base64,([^"]+)"', bare_page(plan))  # fmt: skip
+    read = {name: list(csv.DictReader(base64.b64decode(text).decode().splitlines())) for name, text in links}  # fmt: skip
+    assert all(re.fullmatch(r"[A-Za-z0-9-]+\.csv", name) for name in read)
+    (curve,) = (rows for name, rows in read.items() if name.endswith("-curve.csv"))
+    assert write_rows(plan, tmp_path / "rows.csv").exists()
+    with open(tmp_path / "rows.csv", newline="") as file:
+        assert list(csv.DictReader(file)) == curve
+    for row, stored in zip(curve, plan["curve"], strict=True):
+        assert float(row["test_error"]) == stored["test_error"]
+        assert [float(row["test_low"]), float(row["test_high"])] == stored["test_interval"]
+        assert (row["labels"], int(row["width"])) == (stored["labels"], stored["width"])
+    assert {name.rpartition("-")[2] for name in read} >= {"curve.csv", "calibration.csv"}
+
+
+def test_a_page_says_how_its_plan_is_made_again():
+    assert "softwidth plan --spec plan.toml" in text_of(bare_page(stored_plan()))
+    in_python = {**stored_plan(), "command": None, "spec": {"pair": ["3", "<b>"], "seeds": 5}}
+    assert "softwidth.plan(data, pair=['3', '<b>'])" in text_of(bare_page(in_python))
 
 
 def test_rounds_and_seconds_stand_on_the_page():
