@@ -171,9 +171,8 @@ def draw(table: pandas.DataFrame) -> altair.TopLevelMixin:
     rows = table[table.labels != "hard"].assign(
         panel=table.data + ", " + table.task + ", " + table.regime
     )
-    rows = rows.assign(
-        theirs=[printed_gain(row) if _printed(row) else None for row in records(rows)]
-    )
+    theirs: Any = [printed_gain(row) if _printed(row) else None for row in records(rows)]
+    rows = rows.assign(theirs=theirs)
     base = alt.Chart(rows).encode(
         x=alt.X("width:O", title="neurons"), xOffset="labels:N", color=label_colours()
     )
