@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pandas
 
 CLAIM = "The shares of several votes a row teach students better than the majority of the same votes."  # fmt: skip
-COST = "4 min of one core on digits"
-LAST = "not run yet"
+COST = "2 worker min, 6,720 students of digits"
+LAST = "undecided: -0.50 (-4.38 to +1.42) points"
 RATES = {"digits": (0.1, 0.3), "mnist": (0.3,)}
 VOTES = (3, 10, 50)
 ROWS = 900
@@ -110,5 +110,7 @@ def _named(line: Any) -> str:
 
 def draw(table: pandas.DataFrame) -> altair.TopLevelMixin:
     """The gains over one label a row, way by way."""
-    named = table.assign(spent=table.way.str.cat(table.votes.astype(str), sep=" ") + ", rate " + table.rate.astype(str))  # fmt: skip
+    votes = " " + table.votes.astype(str)
+    spent = table.way + votes.replace(" 0", "") + ", rate " + table.rate.astype(str)
+    named = table.assign(spent=spent)
     return draw_gains(named, "spent", "votes")
