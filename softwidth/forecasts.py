@@ -62,7 +62,7 @@ class Point:
 
     @property
     def octaves(self) -> dict[str, Array]:
-        """Draws of the least width of every kind and of the saving, in octaves, shape (draws,).
+        """Draws of the least width of every kind and of the saving, in octaves, shape (2 draws,).
 
         A draw says that the least width lies above the wider tried width that fails and is at most
         the narrower one that meets the target: anywhere between, on a logarithmic scale. Beyond
@@ -74,7 +74,7 @@ class Point:
         rng = np.random.default_rng(self.rows)
         found = {}
         for kind in KINDS:
-            places = self.decision.places[kind][1:]
+            places = self.decision.places[kind][:, 1:].ravel()  # by either target
             low, high = below[places], above[places]
             # The least that there is is no bracket: nothing is narrower.
             low = np.where(above[places] <= np.log2(STEP), high, low)

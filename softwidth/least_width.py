@@ -1,6 +1,6 @@
 """Least widths and their ratio from students' losses, with intervals over seeds and held-out rows.
 
-One statistic, twice: on the rows as they are (the estimate) and on the nested bootstrap draws of
+One statistic, twice: on the rows as they are (the estimate) and on the bootstrap draws of
 `resampling` (the interval). All that is assumed of a curve is that it does not rise with the width:
 where widths between two tried ones are of interest, a draw says that the least width lies above the
 wider one that fails and is at most the narrower one that meets the target, and no more.
@@ -17,7 +17,9 @@ import numpy as np
 from softwidth._checks import ArgumentError, check_number
 from softwidth._types import Array
 from softwidth.balance import Shares
-from softwidth.resampling import LEVEL, middle, monotone, nested_draws, seed_draws
+from softwidth.ratio import not_ruled_out
+from softwidth.resampling import LEVEL, middle, nested_draws
+from softwidth.target import HIGH, LOW, gaps_to_target
 
 STEP = 2  # symmetric initialisation pairs the neurons: every second width exists
 BEYOND = np.inf
@@ -72,11 +74,13 @@ class Decision:
     best : float
         The same without the tolerance.
     least : dict of str to LeastWidth
-    places : dict of str to ndarray of int, shape (1 + draws,)
-        Per kind the position of the least width among `widths`, ``len(widths)`` beyond; the
-        estimate first, then the draws.
+    places : dict of str to ndarray of int, shape (2, 1 + draws)
+        Per kind the position of the least width among `widths`, ``len(widths)`` beyond, by the
+        highest and by the lowest target of `target`; the estimate first, then the draws.
     gaps : dict of str to ndarray, shape (widths,)
         Monotone curve minus the target.
+    gap_draws : dict of str to ndarray, shape (2, 1 + draws, widths)
+        The same by the highest and by the lowest target, the estimate first, then the draws.
     seed_shares : dict of str to ndarray, shape (widths,)
         The part of the variance of a gap that is the seeds': what more seeds could take away.
     between : bool
@@ -91,27 +95,37 @@ class Decision:
     least: dict[str, LeastWidth]
     places: dict[str, np.ndarray[Any, Any]]
     gaps: dict[str, Array]
+    gap_draws: dict[str, Array]
     seed_shares: dict[str, Array]
     between: bool
 
     def saving(self, of: str, over: str) -> Saving:
         """Least width of the label kind `of` divided by that of `over`.
 
-        Where neither meets the target in a draw the ratio is 1: nothing tells them apart.
+        Where neither meets the target the ratio is 1: nothing tells them apart. The interval holds
+        the ratios of all pairs of least widths in the two intervals that `ratio.not_ruled_out` leaves.
         """
         top = len(self.widths)
-        wide, narrow = self.places[of], self.places[over]
-        ratio = self._ends(wide[:1])[1] / self._ends(narrow[:1])[1]
-        (wide_low, wide_high), (low, high) = self._ends(wide[1:]), self._ends(narrow[1:])
-        neither = (wide[1:] == top) & (narrow[1:] == top)
-        lowest = middle(np.where(neither, 1.0, wide_low / high))[0]
-        highest = middle(np.where(neither, 1.0, wide_high / low))[1]
-        estimate = float(ratio[0])
-        return Saving(
-            estimate,
-            (min(float(lowest), estimate), max(float(highest), estimate)),
-            bool(wide[0] == top > narrow[0]),
+        wide, narrow = self.places[of][0, 0], self.places[over][0, 0]
+        ratio = float(self._ends(wide)[1] / self._ends(narrow)[1])
+        low, high = (
+            min(ratio, self._least_ratio(of, over)),
+            max(ratio, 1 / self._least_ratio(over, of)),
         )
+        return Saving(ratio, (low, high), bool(wide == top > narrow))
+
+    def _least_ratio(self, of: str, over: str) -> float:
+        """The least ratio that is not ruled out."""
+        first, second = self.gap_draws[of], self.gap_draws[over]
+        if np.array_equal(first, second):  # a kind beside itself
+            return 1.0
+        every = np.arange(len(self.widths) + 1)
+        ratios = self._ends(every)[0][:, None] / self._ends(every)[1]
+        ratios[-1, -1] = 1.0
+        left = not_ruled_out(first, second)
+        left &= every[:, None] >= _span(self.places[of])[0]
+        left &= every <= _span(self.places[over])[1]
+        return float(ratios[left].min())
 
     def _ends(self, places: np.ndarray[Any, Any]) -> tuple[Array, Array]:
         """Narrowest and widest least width that these places allow; beyond, the widest tried."""
@@ -181,24 +195,25 @@ def decide(
     drawn = nested_draws(cells, widths, others=others, shares=shares, seed=seed)
     seeds = [cell.shape[1] for cell in cells]
     setters = [kinds.index(kind) for kind in target_kinds if kind in kinds]
-    gaps, target = _gaps(drawn.means, seeds, setters, drawn.others, tolerance)
+    gaps, target = gaps_to_target(drawn.means, seeds, setters, drawn.others, tolerance)
     # The same statistic with the rows as they are: what of its variance is the seeds'.
-    by_seeds = seed_draws(cells, widths, shares=shares, seed=seed)
-    of_seeds, _ = _gaps(by_seeds, seeds, setters, drawn.others[:1], tolerance)
-    share = of_seeds[1:].var(axis=0) / np.maximum(gaps[1:].var(axis=0), 1e-18)
+    still = np.broadcast_to(drawn.others[:1], drawn.others.shape)
+    of_seeds, _ = gaps_to_target(drawn.of_seeds, seeds, setters, still, tolerance)
+    share = of_seeds[LOW, 1:].var(axis=0) / np.maximum(gaps[LOW, 1:].var(axis=0), 1e-18)
     # A mean of means is exact to 1e-12 only; a curve that touches the target has met it.
     meets = gaps <= 1e-12
-    place = np.where(meets.any(axis=2), meets.argmax(axis=2), len(widths))
-    places = {kind: place[:, k] for k, kind in enumerate(kinds)}
+    place = np.where(meets.any(axis=-1), meets.argmax(axis=-1), len(widths))
+    places = {kind: place[..., k] for k, kind in enumerate(kinds)}
     return Decision(
         widths=tuple(widths),
         errors={kind: drawn.means[0, k] for k, kind in enumerate(kinds)},
         intervals={kind: middle(drawn.means[1:, k]).T for k, kind in enumerate(kinds)},
-        target=float(target[0]),
-        best=float(target[0]) - tolerance,
+        target=target,
+        best=target - tolerance,
         least={kind: _least(of_kind, widths, between) for kind, of_kind in places.items()},
         places=places,
-        gaps={kind: gaps[0, k] for k, kind in enumerate(kinds)},
+        gaps={kind: gaps[LOW, 0, k] for k, kind in enumerate(kinds)},
+        gap_draws={kind: gaps[:, :, k] for k, kind in enumerate(kinds)},
         seed_shares={kind: share[k] for k, kind in enumerate(kinds)},
         between=between,
     )
@@ -225,18 +240,6 @@ def loss_intervals(
     return np.moveaxis(middle(drawn.means[1:]), 0, -1)
 
 
-def _gaps(
-    means: Array, seeds: Sequence[int], setters: Sequence[int], others: Array, tolerance: float
-) -> tuple[Array, Array]:
-    """Monotone curves minus their targets (draws, K, W), and the targets (draws,)."""
-    smooth = monotone(means, np.array(seeds, float))
-    best = smooth[:, setters, -1].min(axis=1)
-    if others.shape[1]:
-        best = np.minimum(best, others.min(axis=1))
-    target = best + tolerance
-    return smooth - target[:, None, None], target
-
-
 def _cells(losses: Mapping[str, Any], widths: Sequence[int]) -> list[Array]:
     """Losses by width, each (kinds, seeds, N)."""
     if (np.diff(widths) <= 0).any():
@@ -260,13 +263,19 @@ def _brackets(widths: Sequence[int], between: bool) -> tuple[Array, Array]:
     return np.minimum(narrowest, tried), tried
 
 
-def _least(places: Array, widths: Sequence[int], between: bool) -> LeastWidth:
-    """From places of least widths (estimate first) to widths; past the end is None."""
+def _span(places: np.ndarray[Any, Any]) -> tuple[int, int]:
+    """95 % interval of a place; the estimate always lies within."""
     tail = (1 - LEVEL) / 2
+    # Whole places, never between two tried widths.
+    low = np.quantile(places[HIGH, 1:], tail, method="lower")
+    high = np.quantile(places[LOW, 1:], 1 - tail, method="higher")
+    return int(min(low, places[0, 0])), int(max(high, places[0, 0]))
+
+
+def _least(places: np.ndarray[Any, Any], widths: Sequence[int], between: bool) -> LeastWidth:
+    """From places of least widths (estimate first) to widths; past the end is None."""
     narrowest, widest = _brackets(widths, between)
-    # Whole places, never between two tried widths; the estimate always lies within.
-    low = min(np.quantile(places[1:], tail, method="lower"), places[0])
-    high = max(np.quantile(places[1:], 1 - tail, method="higher"), places[0])
-    found = (widest[int(places[0])], narrowest[int(low)], widest[int(high)])
+    low, high = _span(places)
+    found = (widest[int(places[0, 0])], narrowest[low], widest[high])
     width, lowest, highest = (None if np.isinf(end) else int(end) for end in found)
     return LeastWidth(width, (lowest, highest))

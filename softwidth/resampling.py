@@ -1,9 +1,14 @@
-"""Nested, paired bootstrap draws of mean losses over seeds and held-out rows.
+"""Paired bootstrap draws of mean losses over seeds and held-out rows.
 
 A draw takes rows with replacement, the same ones for every label kind, width and anybody else who
 answers for them, and per width seeds with replacement, the same ones for every label kind:
 students that share width and seed started from the same weights, so differences between label
 kinds are paired. Widths may have different numbers of seeds.
+
+The two parts add up: what other rows would have changed for the mean student, and what other seeds
+would have changed on these rows. Chance that belongs to one student on one row is in both, twice in
+all; seeds drawn on rows that are drawn themselves would count it three times (Owen 2007, the
+pigeonhole bootstrap).
 """
 
 from __future__ import annotations
@@ -29,11 +34,14 @@ class Draws:
     Attributes
     ----------
     means : ndarray, shape (1 + DRAWS, kinds, widths)
+    of_seeds : ndarray, shape (1 + DRAWS, kinds, widths)
+        The same draws of seeds with the rows as they are.
     others : ndarray, shape (1 + DRAWS, others)
         Of those who have no seeds, such as a teacher.
     """
 
     means: Array
+    of_seeds: Array
     others: Array
 
 
@@ -45,7 +53,7 @@ def nested_draws(
     shares: Shares | None = None,
     seed: int = 0,
 ) -> Draws:
-    """Bootstrap draws of the mean losses of students of some widths.
+    """Draws of the mean losses of students of some widths.
 
     Parameters
     ----------
@@ -61,22 +69,21 @@ def nested_draws(
         rows of a stratum are drawn among themselves.
     seed : int
     """
-    K, N = cells[0].shape[0], cells[0].shape[2]
-    others = np.empty((0, N), np.float32) if others is None else np.asarray(others, np.float32)
-    by_row = np.concatenate([*(cell.reshape(-1, N) for cell in cells), others]).T
-    by_row = np.ascontiguousarray(by_row, np.float32)
-    rng = np.random.default_rng([seed, 0])
-    resampled = np.concatenate(
-        [over_rows(by_row.T, shares)[None], _over_all_rows(rng, by_row, shares)]
-    )
-    means, start = np.empty((1 + DRAWS, K, len(cells))), 0
+    K, W = len(cells[0]), len(cells)
+    students = [cell.mean(axis=1, dtype=np.float64) for cell in cells]  # the mean one's losses
+    rest = [] if others is None else [np.asarray(others, np.float64)]
+    by_row = np.ascontiguousarray(np.concatenate([*students, *rest]).T, np.float32)
+    drawn = _over_all_rows(np.random.default_rng([seed, 0]), by_row, shares)
+    of_rows = np.concatenate([over_rows(by_row.T, shares)[None], drawn])
+    of_kinds = of_rows[:, : K * W].reshape(1 + DRAWS, W, K).swapaxes(1, 2)
+    of_seeds = np.empty_like(of_kinds)
     for w, (width, cell) in enumerate(zip(widths, cells, strict=True)):
-        size = K * cell.shape[1]
-        of_width = resampled[:, start : start + size].reshape(1 + DRAWS, K, -1)
         weights = seed_weights(np.random.default_rng([seed, int(width)]), cell.shape[1])
-        means[:, :, w] = np.einsum("bks,bs->bk", of_width, weights)
-        start += size
-    return Draws(means, resampled[:, start:])
+        of_seeds[:, :, w] = weights @ over_rows(cell, shares).T
+    # A mean is neither below nor above all losses, however far a draw of two seeds goes.
+    ends = min(cell.min() for cell in cells), max(cell.max() for cell in cells)
+    means = np.clip(of_kinds + of_seeds - of_kinds[0], *ends)
+    return Draws(means, np.clip(of_seeds, *ends), of_rows[:, K * W :])
 
 
 def over_rows(losses: Array, shares: Shares | None = None) -> Array:
@@ -86,35 +93,26 @@ def over_rows(losses: Array, shares: Shares | None = None) -> Array:
     return np.asarray(losses.astype(np.float64) @ shares.of_row)
 
 
-def seed_draws(
-    cells: Sequence[Array],
-    widths: Sequence[int],
-    *,
-    shares: Shares | None = None,
-    seed: int = 0,
-) -> Array:
-    """The same draws of seeds, the rows as they are: (1 + DRAWS, kinds, widths)."""
-    means = []
-    for width, cell in zip(widths, cells, strict=True):
-        weights = seed_weights(np.random.default_rng([seed, int(width)]), cell.shape[1])
-        means.append(weights @ over_rows(cell, shares).T)
-    return np.stack(means, axis=2)
-
-
-def seed_weights(rng: np.random.Generator, n: int) -> Array:
-    """Weights (1 + DRAWS, n) of n seeds: equal ones first, then those of the draws.
+def seed_weights(rng: np.random.Generator, n: int, draws: int = DRAWS) -> Array:
+    """Weights (1 + draws, n) of n seeds: equal ones first, then those of the draws; rows sum to 1.
 
     A draw takes ``n - 1`` of ``n``: the variance of its mean is then the unbiased ``s²/n`` of a mean of
     n, where n of n would give ``(n - 1)/n`` of it (Rao and Wu 1988): a third less for three seeds.
+    Its distance from the mean is divided by the root of an independent ``chi²(n-1)/(n-1)``: few seeds
+    do not know their own variance, so that a draw must vary as Student's t with ``n - 1`` degrees of
+    freedom and not as a normal variable, 1.4 times as far at 95 % for five seeds. Differences of
+    such means then vary as Behrens and Fisher have it. Weights may be negative.
     """
     equal = np.full((1, n), 1 / n)
-    return np.concatenate([equal, resampled_weights(rng, DRAWS, n, max(1, n - 1))])
+    if n == 1:
+        return np.ones((1 + draws, 1))
+    taken = resampled_weights(rng, draws, n, n - 1)
+    spread = np.sqrt((n - 1) / rng.chisquare(n - 1, size=(draws, 1)))
+    return np.concatenate([equal, equal + spread * (taken - equal)])
 
 
 def resampled_weights(rng: np.random.Generator, draws: int, n: int, taken: int) -> Array:
     """Weights (draws, n) of n things of which `taken` are drawn with replacement; rows sum to 1."""
-    if n == 1:
-        return np.ones((draws, 1))
     drawn = rng.integers(n, size=(draws, taken)) + n * np.arange(draws)[:, None]
     return np.bincount(drawn.ravel(), minlength=draws * n).reshape(draws, n) / taken
 

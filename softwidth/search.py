@@ -12,6 +12,7 @@ import numpy as np
 
 from softwidth.least_width import STEP, Decision
 from softwidth.resampling import LEVEL
+from softwidth.target import HIGH, LOW
 
 ASKED = ("hard", "soft")  # the label kinds whose least widths are looked for
 RESOLUTION = 1.15  # ends of an interval whose ratio is at most this are as good as equal
@@ -89,7 +90,7 @@ def _narrower(decision: Decision) -> Iterator[Part]:
 def _between(decision: Decision, kinds: list[str]) -> Iterator[Part]:
     """A width in the middle of a gap between a width that fails and one that meets the target."""
     for kind in kinds:
-        place = int(decision.places[kind][0])
+        place = int(decision.places[kind][0, 0])
         for above in sorted(range(1, len(decision.widths)), key=lambda p: abs(p - place)):
             low, high = decision.widths[above - 1], decision.widths[above]
             middle = _even(np.sqrt(low * high))
@@ -126,7 +127,8 @@ def _more_seeds(decision: Decision, seeds: Mapping[int, int], kinds: list[str]) 
 
 def _contested(decision: Decision, kind: str) -> range:
     """Places of widths that may be the least one, and the next narrower one."""
-    low, high = np.quantile(decision.places[kind][1:], [_TAIL, 1 - _TAIL])
+    low = np.quantile(decision.places[kind][HIGH, 1:], _TAIL)
+    high = np.quantile(decision.places[kind][LOW, 1:], 1 - _TAIL)
     return range(max(0, int(low) - 1), min(int(high), len(decision.widths) - 1) + 1)
 
 
@@ -174,8 +176,8 @@ _TAIL = (1 - LEVEL) / 2
 
 
 def _mass(decision: Decision, kind: str, place: int) -> float:
-    """Share of the draws in which the least width stands at this place."""
-    return float((decision.places[kind][1:] == place).mean())
+    """Share of the draws in which the least width stands at this place, by either target."""
+    return float((decision.places[kind][:, 1:] == place).mean())
 
 
 def _even(width: float) -> int:

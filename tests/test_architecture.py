@@ -24,7 +24,7 @@ FLOORS = {
     "bounds_soft bounds_hard bounds_paper certificates",
     3: "examples step_search teachers lessons map_teacher classifiers spoils",
     4: "plan_spec plan_labels plan_record plan_theory plan_classes plan_certificate plan_doubts planner pace trials tuning least_width advice "
-    "trainer search rounds spec_file resampling "
+    "trainer search rounds spec_file resampling target ratio "
     "power_law forecasts forecast_record "
     "plan_store plan_student trial_rows trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
     5: "estimator_plan estimators export plan_form plan_tables page_text charts report rows_page rows_summary studies deep "

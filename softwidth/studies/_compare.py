@@ -11,7 +11,7 @@ import numpy as np
 
 from softwidth._checks import ArgumentError
 from softwidth._types import Array
-from softwidth.resampling import LEVEL, resampled_weights
+from softwidth.resampling import LEVEL, resampled_weights, seed_weights
 from softwidth.store import Row
 from softwidth.trial_measures import mistakes
 
@@ -72,16 +72,18 @@ def difference(first: Array, second: Array, *, comparisons: int = 1, seed: int =
     if first.shape != second.shape:
         raise ArgumentError("second", second.shape, f"must have the shape {first.shape}.")
     D = (first - second).astype(np.float32)
-    S, N = D.shape
     if not D.any():  # a kind beside itself
         return Difference(0.0, (0.0, 0.0))
-    means = []
-    for rows, seeds in _weights(S, N, seed):
-        by_seed = (rows.astype(np.float32) @ D.T) / N
-        means.append(np.einsum("bs,bs->b", by_seed, seeds))
+    S, N = D.shape
+    mean = float(D.mean(dtype=np.float64))
+    of_row, of_seed = (D.mean(axis=axis, dtype=np.float64) for axis in (0, 1))
+    means = [
+        rows.astype(np.float32) @ of_row / N + seeds @ of_seed - mean
+        for rows, seeds in _weights(S, N, seed)
+    ]
     tail = (1 - LEVEL) / comparisons / 2
     low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
-    return Difference(float(D.mean(dtype=np.float64)), (float(low), float(high)))
+    return Difference(mean, (float(low), float(high)))
 
 
 @functools.lru_cache(maxsize=2)
@@ -95,5 +97,5 @@ def _weights(S: int, N: int, seed: int) -> list[tuple[Counts, Array]]:
     blocks = []
     for _ in range(DRAWS // BLOCK):
         rows = np.rint(N * resampled_weights(rng, BLOCK, N, N)).astype(np.uint8)
-        blocks.append((rows, resampled_weights(rng, BLOCK, S, S)))
+        blocks.append((rows, seed_weights(rng, S, BLOCK)[1:]))
     return blocks

@@ -20,7 +20,7 @@ def least_widths(
 ) -> Decision:
     """Least width whose error is within `tolerance` of the best that any label kind reaches.
 
-    As a plan decides it (`least_width.decide`): monotone curves, a nested bootstrap over seeds and
+    As a plan decides it (`least_width.decide`): monotone curves, a bootstrap over seeds and
     rows that is paired between label kinds. Only tried widths count.
 
     Parameters
