@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,9 +95,12 @@ Epochs = Annotated[
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    from softwidth.pace import counted_from
+
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given, prog_name="softwidth", standalone_mode=False)
+        with counted_from(time.monotonic()):  # what somebody waits for, imports and page included
+            code = app(given, prog_name="softwidth", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except SoftwidthError as error:
         return _refuse(str(error))

@@ -4,11 +4,44 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
 LEAST_STEPS = 2000  # steps below which a student of small data is not done
 LEAST_EPOCHS, MOST_EPOCHS = 10, 100
+FADING = 0.8  # of a bank's say in the rate, with every later bank: the machine's load changes
+PAGE = 1.5  # times what starting the command takes: measured 0.7 to 1.5 on a busy machine
+RECORD = 3.0  # times what deciding takes: intervals of every curve, on both parts of held-out rows
+
+DECIDING, STARTING = "deciding", "starting the command"
+
+_began: ContextVar[float | None] = ContextVar("_began", default=None)
+
+
+@contextmanager
+def counted_from(began: float) -> Iterator[None]:
+    """The budget of a plan inside counts from this moment of the monotonic clock."""
+    token = _began.set(began)
+    try:
+        yield
+    finally:
+        _began.reset(token)
+
+
+def started_pace(budget: float) -> Pace:
+    """The pace of a plan: its budget counts from now, or from where `counted_from` says.
+
+    In the latter case a page will be written, for which time is kept.
+    """
+    began = _began.get()
+    if began is None:
+        return Pace(budget)
+    pace = Pace(budget, began)
+    pace.note(STARTING, time.monotonic() - began)
+    return pace
 
 
 def default_batch(n_samples: int) -> int:
@@ -68,8 +101,8 @@ class Journal(Protocol):
 class Pace:
     """A budget of seconds, and the rate of work of the banks so far.
 
-    Work is neurons x rows x epochs: a step costs the same for each, whatever the widths
-    (benchmarks/README.md).
+    The budget is what somebody waits for, from the call to the result: data, teacher, compilation,
+    banks and what comes after them (`reserve`). Work is `Trainer.work`'s.
 
     The clock is read when a step is noted and at no other time. What an earlier run of the same
     plan has noted stands in place of what is measured now: decisions depend on results and on this
@@ -84,11 +117,23 @@ class Pace:
     banks: list[tuple[float, float]] = field(default_factory=list)  # work and seconds of each
     journal: Journal | None = None
     counts: Counter[str] = field(default_factory=Counter)
+    deciding: float = 0.0  # seconds, the last time
+    after: float = 0.0  # seconds of work after the search
 
     @property
     def left(self) -> float:
         """Seconds of the budget that were left at the last step."""
         return self.budget - self.now
+
+    @property
+    def reserve(self) -> float:
+        """Seconds kept for what comes after the search: record, page, and the student to be used."""
+        return PAGE * self.spent.get(STARTING, 0.0) + RECORD * self.deciding + self.after
+
+    @property
+    def room(self) -> float:
+        """Seconds that the search may still take."""
+        return self.left - self.reserve
 
     def note(self, what: str, seconds: float, work: float = 0.0, *, earlier: float = 0.0) -> None:
         """Add to what was spent, now and by an earlier run; work of a bank also tells the rate."""
@@ -123,24 +168,22 @@ class Pace:
         self.spent[step.what] = self.spent.get(step.what, 0.0) + step.seconds
         if step.work:
             self.banks.append((step.work, step.seconds))
+        if step.what == DECIDING:
+            self.deciding = step.seconds
 
     def needed(self, work: float) -> float:
-        """Seconds that a bank of this much work will take.
-
-        At the rate of all banks so far, and no less than a smaller bank took: many narrow students
-        take longer than their neurons say.
-        """
-        floor = max((seconds for done, seconds in self.banks if done <= work), default=0.0)
-        return max(floor, work * self._seconds / self._work)
+        """Seconds that a bank of this much work will take, at the rate of the last ones."""
+        return work * self._rate
 
     def affordable(self, seconds: float) -> float:
         """Work that can be done in these seconds."""
-        return max(0.0, seconds) * self._work / self._seconds
+        return max(0.0, seconds) / self._rate
 
     @property
-    def _work(self) -> float:
-        return sum(work for work, _ in self.banks)
-
-    @property
-    def _seconds(self) -> float:
-        return sum(seconds for _, seconds in self.banks)
+    def _rate(self) -> float:
+        """Seconds for a unit of work: of all banks so far, the later ones counting more."""
+        if not self.banks:
+            return 0.0
+        weights = [FADING**age for age in reversed(range(len(self.banks)))]
+        work = sum(w * work for w, (work, _) in zip(weights, self.banks, strict=True))
+        return sum(w * s for w, (_, s) in zip(weights, self.banks, strict=True)) / work

@@ -20,11 +20,13 @@ from softwidth.tasks import split_rows
 from softwidth.training import train_bank
 from softwidth.transport import aligned, expansion
 
-ROWS, STEPS, WIDTH = 500, 500, 1024  # seconds; the certificate falls with steps and width
+ROWS, STEPS, WIDTH = 500, 500, 1024  # 1 to 10 s; the certificate falls with steps and width
 RADIUS, STEP_SIZE = 1.0, 1.0
 
 
-def certified_student(X: Array, y: Labels, coefficients: Array, *, seed: int = 0) -> dict[str, Any]:
+def certified_student(
+    X: Array, y: Labels, coefficients: Array, *, seed: int = 0, most: int = ROWS
+) -> dict[str, Any]:
     """Average KL over the steps of a binary student, measured and certified before training.
 
     Parameters
@@ -36,6 +38,8 @@ def certified_student(X: Array, y: Labels, coefficients: Array, *, seed: int = 0
         Signed weights of a kernel expansion: the map is ``u(z)/‖u(z)‖`` with
         ``u(z) = sum_i coefficients_i x_i 1(zᵀx_i > 0)`` (THEORY.md section 3).
     seed : int
+    most : int
+        Rows that it is trained on, at most.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def certified_student(X: Array, y: Labels, coefficients: Array, *, seed: int = 0
     used = np.flatnonzero(coefficients)
     network = initialise(WIDTH, X.shape[1], seed=seed)
     v = aligned(expansion(X[used], coefficients[used]).at(network.W), RADIUS)
-    rows = np.arange(len(y)) if len(y) <= ROWS else split_rows(y, ROWS, seed=seed)[0]
+    rows = np.arange(len(y)) if len(y) <= most else split_rows(y, most, seed=seed)[0]
     part = X[rows].astype(np.float64)
     logits = ((part @ v.T) * (part @ network.W.T > 0)).mean(axis=1)
     p = expit(logits)

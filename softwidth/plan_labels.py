@@ -18,7 +18,7 @@ from softwidth.tasks import split_rows, with_training_rows
 from softwidth.teachers import Teacher, check_teacher, make_teacher
 
 FROM_FILE = "from file"
-TEACHER_SHARE = 0.3  # of the budget, for the fits of a teacher that can tell how long it takes
+TEACHER_SHARE = 0.3  # of the budget, to tune and fit a teacher that can tell how long it takes
 FOLDS, FEWER_FOLDS, MANY_ROWS = 5, 3, 10_000  # two thirds of many rows teach as well as four fifths
 
 
@@ -76,9 +76,9 @@ def soft_labels(dataset: Dataset, spec: PlanSpec, teacher: Any = None) -> SoftLa
     students, others = _split(dataset, spec)
     if teacher is None and teacher_of(dataset, spec) is None:
         return _from_file(students)
-    make, source = _teacher_of(spec, teacher)
     regime = spec.regime or ("cross-fitted" if others is None else "larger-data")
     folds = FEWER_FOLDS if len(students.y_train) >= MANY_ROWS else FOLDS
+    make, source = _teacher_of(spec, teacher, folds if regime == "cross-fitted" else 1)
     lesson = teach(
         make,
         students.X_train,
@@ -135,9 +135,9 @@ def _held(lesson: Lesson, dataset: Dataset) -> tuple[Array | None, Array | None]
     return lesson.predict(dataset.X_val), lesson.predict(dataset.X_test)
 
 
-def _teacher_of(spec: PlanSpec, teacher: Any) -> tuple[Callable[[], Teacher], str]:
+def _teacher_of(spec: PlanSpec, teacher: Any, fits: int) -> tuple[Callable[[], Teacher], str]:
     if teacher is None:
-        name, seconds = spec.teacher or "wide", TEACHER_SHARE * spec.budget / FOLDS
+        name, seconds = spec.teacher or "wide", TEACHER_SHARE * spec.budget / (fits + 1)
         return lambda: make_teacher(name, seconds=seconds), f"{name} teacher"
     check_teacher(teacher)
     return lambda: copy.deepcopy(teacher), type(teacher).__name__

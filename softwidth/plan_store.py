@@ -24,7 +24,7 @@ from softwidth.network import Network
 from softwidth.pace import Step
 from softwidth.plan_labels import SoftLabels, soft_labels, students_rows, teacher_of
 from softwidth.plan_spec import PlanSpec
-from softwidth.plan_theory import Separation, separation_of
+from softwidth.plan_theory import Separation, margin_rows, separation_of
 from softwidth.specs import Student
 from softwidth.store import Row, Store, open_store, spec_id
 from softwidth.store_parts import damage_of, in_pieces, whole
@@ -111,12 +111,14 @@ class Keeper:
             print(told, file=sys.stderr)
         return journal
 
-    def separation(self, task: Task, *, n_classes: int, seed: int) -> Separation:
+    def separation(self, task: Task, spec: PlanSpec, n_classes: int) -> Separation:
         """As `plan_theory.separation_of`."""
         data = "" if self._digests is None else self._digests.data
+        asked: dict[str, Any] = {"n_classes": n_classes, "seed": spec.seed}
+        asked["most"] = margin_rows(spec.budget)
         return self._once(
-            {"kind": "margin", "data": data, "seed": seed, "n_classes": n_classes},
-            lambda: separation_of(task.X, task.y, n_classes=n_classes, seed=seed),
+            {"kind": "margin", "data": data, **asked},
+            lambda: separation_of(task.X, task.y, **asked),
             lambda found: (asdict(found), {}),
             lambda packed: Separation(**packed[0]),
         )

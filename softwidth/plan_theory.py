@@ -15,6 +15,8 @@ from softwidth.plan_certificate import certified_student
 from softwidth.tasks import split_rows
 
 MARGIN_ROWS = 2000  # a kernel margin of these takes seconds; that of more rows is no larger
+ROWS_A_CERTIFICATE = 4  # rows of the margin for one of the certified student's
+LEAST_ROWS, FULL_BUDGET = 500, 60.0  # however small the budget; seconds that allow all
 GAP = 1e-3
 
 
@@ -38,7 +40,18 @@ class Separation:
     certificate: dict[str, Any] | None
 
 
-def separation_of(X: Array, y: Labels, *, n_classes: int, seed: int = 0) -> Separation:
+def margin_rows(budget: float) -> int:
+    """Rows whose margin is looked for: fewer where the budget is small, as it takes their square.
+
+    >>> margin_rows(60), margin_rows(15)
+    (2000, 1000)
+    """
+    return int(min(MARGIN_ROWS, max(LEAST_ROWS, MARGIN_ROWS * np.sqrt(budget / FULL_BUDGET))))
+
+
+def separation_of(
+    X: Array, y: Labels, *, n_classes: int, seed: int = 0, most: int = MARGIN_ROWS
+) -> Separation:
     """The kernel margin of the students' rows.
 
     Parameters
@@ -47,18 +60,21 @@ def separation_of(X: Array, y: Labels, *, n_classes: int, seed: int = 0) -> Sepa
     y : ndarray, shape (N,)
     n_classes : int
     seed : int
-        Of the subsample, where there are more than `MARGIN_ROWS` rows.
+        Of the subsample, where there are more than `most` rows.
+    most : int
     """
     n = len(y)
-    if n > MARGIN_ROWS:
-        rows, _ = split_rows(y, MARGIN_ROWS, seed=seed, name="limit")
+    if n > most:
+        rows, _ = split_rows(y, most, seed=seed, name="limit")
         X, y = X[rows], y[rows]
     found = margin(X, y, kind="kernel", gap=GAP, n_classes=n_classes, seed=seed)
     block = {"rows": len(y), **found.as_dict()}
     del block["seconds"]  # stands with all that was spent: equal specs give equal records
     certificate = None
     if found.upper > 0 and n_classes == 2:  # our certified student speaks of two classes
-        certificate = certified_student(X, y, _coefficients(found, y), seed=seed)
+        certificate = certified_student(
+            X, y, _coefficients(found, y), seed=seed, most=most // ROWS_A_CERTIFICATE
+        )
     return Separation(block, found.upper, n, len(y), n_classes, certificate)
 
 
@@ -77,9 +93,17 @@ def theory_at(separation: Separation, error: float) -> Theory:
     return Theory(separation.margin, theory)
 
 
-def theory_of(X: Array, y: Labels, *, n_classes: int, error: float, seed: int = 0) -> Theory:
+def theory_of(
+    X: Array,
+    y: Labels,
+    *,
+    n_classes: int,
+    error: float,
+    seed: int = 0,
+    most: int = MARGIN_ROWS,
+) -> Theory:
     """The kernel margin of some rows and the theorems evaluated at it and at this error."""
-    return theory_at(separation_of(X, y, n_classes=n_classes, seed=seed), error)
+    return theory_at(separation_of(X, y, n_classes=n_classes, seed=seed, most=most), error)
 
 
 def _coefficients(found: Margin, y: Labels) -> Array:

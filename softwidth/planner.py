@@ -20,7 +20,7 @@ from softwidth.advice import recommend
 from softwidth.balance import class_counts, class_factors, class_warnings
 from softwidth.data import load
 from softwidth.least_width import Decision, decide
-from softwidth.pace import Pace
+from softwidth.pace import Pace, started_pace
 from softwidth.plan_doubts import doubts, why_not
 from softwidth.plan_labels import SoftLabels
 from softwidth.plan_record import Plan
@@ -110,16 +110,14 @@ def _asked(
 
 
 def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keeper: Keeper) -> Plan:
-    pace = Pace(spec.budget)
+    pace = started_pace(spec.budget)
     dataset = _timed(pace, "data", lambda: load_task(source, spec))
     labels = _timed(pace, "teacher", lambda: keeper.soft_labels(dataset, spec, teacher))
     task = task_of(labels, spec)
     pace.keep_in(keeper.journal(task, spec))
     # Before the search: its seconds are then known, and the search may have all others.
-    data, seed = labels.dataset, spec.seed
-    separation = _timed(
-        pace, "margin", lambda: keeper.separation(task, n_classes=data.n_classes, seed=seed)
-    )
+    data = labels.dataset
+    separation = _timed(pace, "margin", lambda: keeper.separation(task, spec, data.n_classes))
     search = search_widths(task, spec, pace, script=script, keeper=keeper)
     decision, tuned = search.decision, search.trainer.tuned
     return Plan(

@@ -14,15 +14,14 @@ from functools import partial
 from typing import Any
 
 from softwidth.least_width import Decision, Saving
-from softwidth.pace import Pace
+from softwidth.pace import DECIDING
 from softwidth.plan_spec import PlanSpec
 from softwidth.search import ASKED, Part, affordable, resolved, wanted
-from softwidth.trainer import Trainer, unpack
+from softwidth.trainer import Trainer, unpack, work_of
 from softwidth.trials import KINDS
 from softwidth.tuning import EXTRA_STEPS, STEP_SIZES, add_seeds, tune
 
 ROUND_SHARE = 0.5  # of the seconds left that a round is planned to take: a wrong guess costs little
-RESERVE, RESERVE_SHARE = 1.5, 0.02  # seconds, and share of the budget, for record and page
 ENDS = {
     "decided": "Everything asked is decided: the search ended before the budget was spent.",
     "rows": "More students would not narrow the intervals: what is left is the chance of the held-out "
@@ -109,7 +108,7 @@ class Search:
         work()
         started = time.monotonic()
         self.decisions.append(self.decide())
-        pace.note("deciding", time.monotonic() - started)
+        pace.note(DECIDING, time.monotonic() - started)
         after = {width: len(tuned.seeds(width)) for width in tuned.widths}
         self.rounds.append(
             Round(
@@ -125,7 +124,7 @@ class Search:
 
     def _train(self, banks: Sequence[Any]) -> None:
         for bank in banks:
-            self.trainer.train(bank, "training the students")
+            self.trainer.train_bank(bank, "training the students")
 
     def _next(self) -> list[Part]:
         """What to do in the next round; nothing at the end."""
@@ -139,8 +138,9 @@ class Search:
         if self.spec.rounds is not None and len(self.rounds) > self.spec.rounds:
             self.ended = "rounds"
             return []
-        left = pace.left - reserve(pace)
-        taken = affordable(parts, self._cost, ROUND_SHARE * left, left)
+        # The student to be used is trained at the end, alone and on one core.
+        pace.after = 2 * pace.needed(self._work(tuned.widths[-1], 1))
+        taken = affordable(parts, self._cost, ROUND_SHARE * pace.room, pace.room)
         self.ended = "" if taken else "budget"
         return taken
 
@@ -160,9 +160,11 @@ class Search:
         neurons = sum(width * students for width in part.widths) + sum(
             width * max(0, seeds - len(tuned.seeds(width))) for width, seeds in part.seeds
         )
-        return self.trainer.pace.needed(self.trainer.work(len(KINDS) * neurons)) if neurons else 0.0
+        count = students * len(part.widths) + sum(
+            max(0, seeds - len(tuned.seeds(width))) for width, seeds in part.seeds
+        )
+        work = self._work(len(KINDS) * neurons, len(KINDS) * count)
+        return self.trainer.pace.needed(work)
 
-
-def reserve(pace: Pace) -> float:
-    """Seconds kept for what comes after the search."""
-    return RESERVE + RESERVE_SHARE * pace.budget
+    def _work(self, neurons: float, students: float) -> float:
+        return work_of(self.trainer.task, self.trainer.tuned.setting.epochs, neurons, students)

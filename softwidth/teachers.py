@@ -71,13 +71,14 @@ class WideTeacher:
     momentum : float
         With a cosine schedule.
     seconds : float or None
-        How long a fit may take: fewer epochs where that is too short, but at least two.
+        How long a fit, or its tuning, may take: fewer epochs where that is too short, then fewer
+        rows, but at least two epochs of 2,000 rows, and three epochs of tuning.
     seed : int
     """
 
     LEAST_STEPS, LEAST_EPOCHS = 2000, 10
     STEP_SIZES = (3.16, 10.0, 31.6, 100.0, 316.0)
-    TUNING_ROWS = 4000
+    TUNING_ROWS, FEWEST_TUNING, FEWEST_EPOCHS, FEWEST_ROWS = 4000, 3, 2, 2000
 
     def __init__(
         self,
@@ -106,6 +107,10 @@ class WideTeacher:
         self._check()
         tuned = self if self.step_size else self.tune(X, y, sample_weight)
         self.classes_, ids = _as_ids(y)
+        few = tuned._affordable_rows(ids)
+        if few is not None:
+            X, ids = check_matrix("X", X)[few], ids[few]
+            sample_weight = None if sample_weight is None else np.asarray(sample_weight)[few]
         epochs, steps = tuned._epochs(ids), [tuned.step_size or 0]
         bank = tuned._train(X, ids, sample_weight, steps, epochs, "training the teacher")
         self.network: Network = bank.networks[0]
@@ -129,7 +134,7 @@ class WideTeacher:
             w = check_weights("sample_weight", sample_weight, len(ids))[rows]
         epochs = self._epochs(own) if few else min(self._epochs(own), 2 * self.LEAST_EPOCHS)
         of_learn, of_judge = (None if w is None else w[part] for part in (learn, judge))
-        bank = self._train(X[learn], own, of_learn, self.STEP_SIZES, epochs, "tuning the teacher")
+        epochs, bank = self._tuning_bank(X[learn], own, of_learn, epochs)
         found = bank.evaluate(X[judge], ids[rows][judge], sample_weight=of_judge)
         losses = found["log_loss"]
         best = int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
@@ -137,6 +142,18 @@ class WideTeacher:
         tuned.step_size = self.STEP_SIZES[best]
         tuned.rate = len(own) * epochs * len(self.STEP_SIZES) / bank.seconds
         return tuned
+
+    def _tuning_bank(self, X: Array, y: Labels, weight: Any, wanted: int) -> tuple[int, Bank]:
+        """All step sizes, and for how many epochs: a few tell how many more `seconds` allow."""
+        train = partial(self._train, X, y, weight, self.STEP_SIZES, label="tuning the teacher")
+        least = min(wanted, self.FEWEST_TUNING)
+        if self.seconds is not None and least < wanted:
+            bank = train(least)
+            allowed = int(least * self.seconds / bank.seconds)
+            if allowed <= 2 * least:
+                return least, bank
+            wanted = min(wanted, allowed)
+        return wanted, train(wanted)
 
     def _check(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -157,13 +174,21 @@ class WideTeacher:
     def _part(self, y: Labels, n: int) -> Labels:
         return split_rows(y, n, seed=self.seed)[0]
 
+    def _affordable_rows(self, ids: Labels) -> Labels | None:
+        """A part of the rows where `seconds` do not allow the fewest epochs on all; else None."""
+        if self.epochs or not (self.rate and self.seconds):
+            return None
+        allowed = max(self.FEWEST_ROWS, int(self.seconds * self.rate / self.FEWEST_EPOCHS))
+        return self._part(ids, allowed) if allowed < len(ids) else None
+
     def _batch(self, y: Labels) -> int:
         return self.batch_size or (64 if len(y) < 4000 else 128)
 
     def _epochs(self, y: Labels) -> int:
         wanted = max(self.LEAST_EPOCHS, -(-self.LEAST_STEPS * self._batch(y) // len(y)))
         if self.rate and self.seconds:
-            wanted = min(wanted, max(2, int(self.seconds * self.rate / len(y))))
+            allowed = int(self.seconds * self.rate / len(y))
+            wanted = min(wanted, max(self.FEWEST_EPOCHS, allowed))
         return self.epochs or wanted
 
     def _train(

@@ -16,7 +16,7 @@ import numpy as np
 from softwidth.pace import Pace, default_batch, default_epochs
 from softwidth.plan_spec import PlanSpec
 from softwidth.specs import Student
-from softwidth.trainer import Combination, Trainer
+from softwidth.trainer import Combination, Trainer, work_of
 from softwidth.trials import KINDS, Rows, Setting, Task, train, with_rows
 
 STEP_SIZES = (1.0, 10.0, 100.0)
@@ -27,7 +27,7 @@ EXTRA_STEPS = 3.0  # neighbours tried, on average: room left for them in the bud
 MEASURED_STEPS = 50
 FEWEST_EPOCHS = 3  # before rows are left out instead
 FEWEST_ROWS = 1000  # whatever the budget: fewer would say nothing
-USABLE = 0.8  # of the seconds left that are planned with, at most; the rest is for the page
+USABLE = 0.8  # of the room that is planned with, at most: speed is known from one bank only
 COARSE = (
     0.5  # of the seconds left for the first round, if this is enough: the rest is for the search
 )
@@ -49,15 +49,18 @@ def tune(trainer: Trainer, spec: PlanSpec, widths: Sequence[int]) -> None:
 
 
 def add_seeds(trainer: Trainer, wanted: Mapping[int, int], label: str) -> None:
-    """Train so many seeds in all of every label kind, by width, at the chosen step sizes."""
-    students = []
-    for width, seeds in wanted.items():
-        for kind in KINDS:
-            step_size = trainer.tuned.step_size((kind, width))
-            have = trainer.tuned.tried[kind, width][step_size]
-            missing = [seed for seed in range(seeds) if seed not in have]
-            students += [Student(width, seed, kind, step_size) for seed in missing]
-    trainer.train(students, label)
+    """Train so many seeds in all of every label kind, by width, at the chosen step sizes.
+
+    Seed by seed, so that what no longer fits into the budget are the last seeds of all.
+    """
+    students, tuned = [], trainer.tuned
+    for seed in range(max(wanted.values(), default=0)):
+        for width, seeds in wanted.items():
+            for kind in KINDS:
+                step_size = tuned.step_size((kind, width))
+                if seed < seeds and seed not in tuned.tried[kind, width][step_size]:
+                    students.append(Student(width, seed, kind, step_size))
+    trainer.train(students, label, all_of_them=False)
 
 
 class _Tuner:
@@ -93,10 +96,13 @@ class _Tuner:
         if self.spec.step_sizes is not None:
             return {}
         pending = {c: steps for c in self.combinations if (steps := self._untried(c))}
-        neurons = sum(width * len(steps) for (_, width), steps in pending.items())
-        pace = self.trainer.pace
-        work = self.trainer.work(neurons * len(self.first_seeds) + self._neurons_to_finish())
-        if pending and pace.needed(work) > USABLE * pace.left:
+        seeds, more = len(self.first_seeds), self.spec.seeds - len(self.first_seeds)
+        wanted = [(width, seeds * len(steps)) for (_, width), steps in pending.items()]
+        wanted += [(width, more) for _, width in self.combinations]
+        neurons, count = sum(w * n for w, n in wanted), sum(n for _, n in wanted)
+        trainer = self.trainer
+        work = work_of(trainer.task, self.tuned.setting.epochs, neurons, count)
+        if pending and trainer.pace.needed(work) > trainer.pace.room:
             self.tuned.warnings.append(
                 f"The budget ended the search for step sizes: {len(pending)} of "
                 f"{len(self.combinations)} curve points have a neighbour that was not tried."
@@ -108,10 +114,6 @@ class _Tuner:
         scores, best = self.tuned.scores(combination), self.tuned.step_size(combination)
         near = [_next_step(best, -1), _next_step(best, 1)]
         return [step for step in near if step not in scores and _allowed(step)]
-
-    def _neurons_to_finish(self) -> int:
-        more = self.spec.seeds - len(self.first_seeds)
-        return more * sum(width for _, width in self.combinations)
 
 
 def _next_step(step_size: float, by: int) -> float:
@@ -135,16 +137,18 @@ def choose_setting(task: Task, spec: PlanSpec, pace: Pace) -> tuple[Setting, lis
     _measure(task, spec, pace, batch)
     most = min(TUNING_SEEDS, spec.seeds)
     for share, seeds in [*((COARSE, s) for s in range(most, 0, -1)), (USABLE, 1)]:
-        neurons = first_neurons(spec, seeds)
-        if pace.affordable(share * pace.left) >= neurons * N * wanted:
+        neurons, count = first_students(spec, seeds)
+        if pace.needed(work_of(task, wanted, neurons, count)) <= share * pace.room:
             return Setting(N, wanted, batch, seeds), []
-    affordable = pace.affordable(USABLE * pace.left)  # rows x epochs x neurons
+    # What one epoch on one row takes of what is affordable once all students are looked at.
+    affordable = pace.affordable(USABLE * pace.room) - work_of(task, 0, 0, count)
     epochs = int(affordable / (neurons * N))
     if epochs >= FEWEST_EPOCHS:
         told = f"The budget allows {epochs} of {wanted} epochs: widths may come out too large."
         return Setting(N, epochs, batch, 1), [told]
     rows = min(N, max(int(affordable / (neurons * FEWEST_EPOCHS)), FEWEST_ROWS))
-    needed = pace.needed(neurons * N * wanted) / USABLE + spec.budget - pace.left
+    most_work = work_of(task, wanted, neurons, count)
+    needed = pace.needed(most_work) / USABLE + spec.budget - pace.room
     told = (
         f"The budget allows {FEWEST_EPOCHS} epochs on {rows:,} of the {N:,} students' rows only: a "
         f"rough answer; --budget {needed:.0f} would do."
@@ -152,11 +156,11 @@ def choose_setting(task: Task, spec: PlanSpec, pace: Pace) -> tuple[Setting, lis
     return Setting(rows, FEWEST_EPOCHS, batch, 1), [told]
 
 
-def first_neurons(spec: PlanSpec, tuning_seeds: int) -> float:
-    """Neurons of all students of the first round, as far as one can tell."""
+def first_students(spec: PlanSpec, tuning_seeds: int) -> tuple[float, float]:
+    """Neurons and number of all students of the first round, as far as one can tell."""
     steps = len(spec.step_sizes) if spec.step_sizes else len(STEP_SIZES) + EXTRA_STEPS
-    students = tuning_seeds * steps + spec.seeds - tuning_seeds
-    return students * sum(spec.first_widths) * len(KINDS)
+    students = (tuning_seeds * steps + spec.seeds - tuning_seeds) * len(KINDS)
+    return students * sum(spec.first_widths), students * len(spec.first_widths)
 
 
 def _some(rows: Rows, n: int = 200) -> Rows:
@@ -177,8 +181,9 @@ def _measure(task: Task, spec: PlanSpec, pace: Pace, batch: int) -> None:
     began = time.monotonic()
     train(few, students[:1], Setting(rows, 1, batch, 1), None)
     pace.note("compiling", time.monotonic() - began)
+    began = time.monotonic()
     epochs = max(1, MEASURED_STEPS * batch // rows)
-    trials = train(few, students, Setting(rows, epochs, batch, 1), None)
-    # Without the looks at held-out rows, which are few here: the first real bank tells of these.
-    neurons, seconds = sum(s.width for s in students), sum(trial.seconds for trial in trials)
-    pace.note("measuring the pace", seconds, float(neurons) * rows * epochs)
+    train(few, students, Setting(rows, epochs, batch, 1), None)
+    neurons = sum(student.width for student in students)
+    work = work_of(few, epochs, neurons, len(students))
+    pace.note("measuring the pace", time.monotonic() - began, work)

@@ -8,20 +8,66 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softwidth.pace import Pace, default_batch, default_epochs
+from softwidth.pace import (
+    DECIDING,
+    FADING,
+    PAGE,
+    RECORD,
+    Pace,
+    counted_from,
+    default_batch,
+    default_epochs,
+    started_pace,
+)
 
 
-def test_rate_is_work_by_seconds_of_all_banks():
+def test_rate_is_seconds_by_work_of_the_last_banks():
     pace = Pace(10.0)
+    assert pace.needed(50.0) == 0
     pace.note("a", 2.0, 100.0)
+    assert pace.needed(50.0) == pytest.approx(1.0)
     pace.note("b", 1.0, 200.0)
     pace.note("teacher", 5.0)  # no bank: spent, but no rate
-    assert pace.needed(50.0) == pytest.approx(0.5)
-    assert pace.affordable(2.0) == pytest.approx(200.0)
+    rate = (FADING * 2 + 1) / (FADING * 100 + 200)
+    assert pace.needed(50.0) == pytest.approx(50 * rate)
+    assert pace.affordable(2.0) == pytest.approx(2 / rate)
     assert pace.affordable(-1.0) == 0
-    assert pace.needed(150.0) == pytest.approx(2.0)  # no less than the smaller bank took
-    assert pace.needed(400.0) == pytest.approx(4.0)
     assert pace.spent == {"a": 2.0, "b": 1.0, "teacher": 5.0}
+
+
+@given(st.floats(1.5, 20), st.lists(st.floats(1, 100), min_size=10, max_size=10))
+def test_the_rate_follows_a_machine_that_becomes_slower(factor, works):
+    pace = Pace(1000.0)
+    for work in works:
+        pace.note("before", work, work)
+    assert pace.needed(1.0) == pytest.approx(1.0)
+    for _ in range(20):
+        pace.note("after", factor, 1.0)
+    told = pace.needed(1.0)
+    assert 1 < told < factor * (1 + 1e-9)
+    for _ in range(40):
+        pace.note("after", factor, 1.0)
+    assert told < pace.needed(1.0)
+    assert pace.needed(1.0) == pytest.approx(factor, rel=0.02)
+
+
+def test_what_comes_after_the_search_is_kept_free():
+    with counted_from(time.monotonic() - 2):
+        pace = started_pace(20.0)
+    assert pace.left == pytest.approx(18, abs=0.1)
+    assert pace.room == pytest.approx(18 - PAGE * 2, abs=0.1)
+    pace.note(DECIDING, 0.5)
+    pace.after = 3.0
+    assert pace.room == pytest.approx(18 - PAGE * 2 - RECORD * 0.5 - 3, abs=0.1)
+
+
+def test_a_command_counts_from_its_start_but_what_is_inside_does_not():
+    began = time.monotonic() - 7
+    with counted_from(began):
+        assert started_pace(1.0).started == began
+        assert Pace(1.0).started > began + 6
+    assert started_pace(1.0).started > began + 6
+    assert started_pace(1.0).room == 1.0
 
 
 def test_what_an_earlier_run_took_counts_as_spent():

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from test_export import page_predictor
 
 import softwidth
-from softwidth import cli, store_parts, training
+from softwidth import cli, plan_certificate, store_parts, training
 from softwidth._checks import DataFileError
 from softwidth.digests import digest
 from softwidth.export import to_numpy
@@ -33,6 +33,8 @@ QUICK = {"widths": "2:8", "seeds": 2, "epochs": 5, "step_sizes": [3.0, 30.0]}
 KILLED = """
 import json, os, signal, sys
 import softwidth
+import softwidth.plan_certificate
+softwidth.plan_certificate.STEPS = 10
 from softwidth.plan_store import PlanJournal
 from softwidth.trial_rows import TrialLedger
 kind, moment, place = {"students": TrialLedger, "step": PlanJournal}[sys.argv[1]], int(sys.argv[2]), sys.argv[3]
@@ -47,6 +49,12 @@ def new(self, what):
 setattr(kind, name, new)
 softwidth.plan(sys.argv[4], store=place, **json.loads(sys.argv[5]))
 """
+
+
+@pytest.fixture(autouse=True)
+def quick_certificates(monkeypatch):
+    """The student of the theory's kind is not what is tested here."""
+    monkeypatch.setattr(plan_certificate, "STEPS", 10)
 
 
 def arrays(n=400, seed=0):
@@ -154,7 +162,7 @@ def test_killed_twice_a_plan_is_what_it_would_have_been(tmp_path):
     place, data, counts = tmp_path / "plan.sqlite", tmp_path / "my.npz", []
     np.savez(data, **arrays())
     asked = {**QUICK, "rounds": 2}
-    for what, moment in (("students", 2), ("step", 3)):
+    for what, moment in (("students", 2), ("step", 1)):
         end_itself(what, moment, place, data, asked)
         counts.append(len(rows_of(place)))
     assert 0 < counts[0] < counts[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from softwidth import plan_theory
 from softwidth.bounds import bounds
 from softwidth.margins import margin
 from softwidth.network import initialise
@@ -31,10 +30,9 @@ def test_theorems_are_evaluated_at_the_upper_end():
     assert found.theory["paper"]["hard"]["width"] == direct.paper_hard.width
 
 
-def test_more_rows_than_are_used_are_said_and_bounded_from_above(monkeypatch):
-    monkeypatch.setattr(plan_theory, "MARGIN_ROWS", 30)
+def test_more_rows_than_are_used_are_said_and_bounded_from_above():
     X, y = rows()
-    found = theory_of(X, y, n_classes=2, error=0.1)
+    found = theory_of(X, y, n_classes=2, error=0.1, most=30)
     assert found.margin["rows"] == 30
     assert "30 of the 60 rows" in found.theory["notes"][1]
     assert found.margin["upper"] >= margin(X, y, kind="kernel").lower

@@ -233,3 +233,30 @@ def test_teachers_by_name():
     assert make_teacher("wide", seconds=3).seconds == 3
     with pytest.raises(ArgumentError, match="did you mean 'kernel'"):
         make_teacher("kernal")
+
+
+def test_a_teacher_keeps_to_its_seconds_by_epochs_then_by_rows(parity, monkeypatch):
+    """By the rate that it measured, whatever this machine's is."""
+    trained = []
+
+    def note(self, X, y, weight, step_sizes, epochs, label):
+        trained.append((len(y), epochs, len(step_sizes)))
+        bank = train_bank(X[:64], y[:64], {"hard": np.eye(2)[y[:64]]}, [Student(4)] * 5, epochs=1)
+        bank.seconds = len(y) * epochs * len(step_sizes) / 1000  # rows x epochs a second
+        return bank
+
+    monkeypatch.setattr(WideTeacher, "_train", note)
+    monkeypatch.setattr(WideTeacher, "FEWEST_ROWS", 100)
+    X, y = parity.X_train, parity.y_train
+    for seconds, epochs in ((1000.0, 256), (10.0, 20), (0.5, 2)):
+        trained.clear()
+        teacher = WideTeacher(seconds=seconds, epochs=None).fit(X, y)
+        assert hasattr(teacher, "network")
+        *tuning, (rows, last, one) = trained
+        assert one == 1
+        assert last == pytest.approx(epochs, abs=2)
+        assert rows == (len(y) if seconds > 1 else 250)
+        own = [r * e * n / 1000 for r, e, n in tuning]
+        least = tuning[0][0] * WideTeacher.FEWEST_TUNING * 5 / 1000
+        assert tuning[0][1] == WideTeacher.FEWEST_TUNING
+        assert sum(own[1:]) <= max(seconds, least)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from softwidth.pace import Pace
 from softwidth.plan_spec import PlanSpec
 from softwidth.specs import Student
-from softwidth.trainer import Trainer, Tuned, pack, unpack
+from softwidth.trainer import BANK_SHARE, SHORTEST_BANK, Trainer, Tuned, pack, unpack
 from softwidth.training import train_bank
 from softwidth.trials import KINDS, MOMENTUM, SCHEDULE, Rows, Setting, Task, look, train
 from softwidth.tuning import STEPS_PER_DECADE, add_seeds, choose_setting, tune
@@ -177,3 +179,72 @@ def test_ctrl_c_is_passed_on(monkeypatch):
     monkeypatch.setattr("softwidth.trials.train_bank", lambda *_, **__: Interrupted())
     with pytest.raises(KeyboardInterrupt):
         train(task, [Student(2)], Setting(120, 1, 32, 1), None)
+
+
+def untrained(budget, rate, monkeypatch):
+    """A trainer of a known rate, in seconds a unit of work, that writes down its banks."""
+    task, tuned = make_task(), Tuned(Setting(120, 20, 32, 1))
+    trainer, banks = Trainer(task, tuned, Pace(budget)), []
+    trainer.pace.note("measured", rate * 1e3, 1e3)
+
+    def bank(students, label):
+        banks.append(students)
+        trainer.pace.note(label, rate * trainer.work(students), trainer.work(students))
+        trainer.pace.now = sum(trainer.pace.spent.values())  # as a clock would show
+
+    monkeypatch.setattr(trainer, "train_bank", bank)
+    return trainer, banks
+
+
+def students_of(drawn):
+    return [Student(2 * w, seed, "soft", 1.0) for seed, w in enumerate(drawn)]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.floats(1e-9, 1e-4))
+def test_banks_are_short_and_nobody_is_lost(drawn, rate):
+    with pytest.MonkeyPatch.context() as patch:
+        trainer, banks = untrained(100.0, rate, patch)
+        students = students_of(drawn)
+        trainer.train(students, "all")
+        assert sorted((s for bank in banks for s in bank), key=lambda s: s.seed) == students
+        longest = max(trainer.work([s]) for s in students) * rate
+        most = max(SHORTEST_BANK, BANK_SHARE * 100.0)
+        assert all(rate * trainer.work(bank) <= most + longest * 1.001 for bank in banks)
+        assert len(banks) <= np.ceil(rate * trainer.work(students) / most) + 1
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.floats(1e-7, 1e-4))
+def test_what_need_not_be_trained_keeps_to_the_budget(drawn, rate):
+    with pytest.MonkeyPatch.context() as patch:
+        trainer, banks = untrained(100.0, rate, patch)
+        before, students = rate * 1e3, students_of(drawn)
+        trainer.train(students, "some", all_of_them=False)
+        trained = [s for bank in banks for s in bank]
+        if before + rate * trainer.work(students) < 99:
+            assert len(trained) == len(students)
+        if trained:
+            assert trainer.pace.now <= 100.0
+            left = [s for s in students if s not in trained]
+            assert not left or trainer.pace.now + rate * trainer.work(left) > 100
+
+
+def test_seeds_are_added_seed_by_seed(monkeypatch):
+    """When time runs out every label kind and width has as many seeds."""
+    task, spec = make_task(), PlanSpec.of({"widths": [2, 8], "seeds": 1, "epochs": 2})
+    trainer = tuned_on(task, spec)
+    needed = trainer.work([Student(w, 0, k) for w in (2, 8) for k in KINDS])
+    trainer.pace = Pace(100.0)
+    trainer.pace.note("measured", 10.0, needed)  # a seed of all takes 10 s
+    old = Trainer.train_bank
+
+    def slow(self, students, label):
+        old(self, students, label)
+        self.pace.now += 10.0 * self.work(students) / needed
+        self.pace.credited = self.pace.now - (time.monotonic() - self.pace.started)
+
+    monkeypatch.setattr(Trainer, "train_bank", slow)
+    monkeypatch.setattr(Pace, "_rate", property(lambda self: 10.0 / needed))
+    add_seeds(trainer, {2: 50, 8: 50}, "more")
+    assert 5 <= len(trainer.tuned.seeds(2)) <= 11
+    assert abs(len(trainer.tuned.seeds(2)) - len(trainer.tuned.seeds(8))) <= 1
+    assert 85 < trainer.pace.now <= 100
