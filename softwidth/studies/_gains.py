@@ -146,7 +146,7 @@ def draw_curves(table: pandas.DataFrame, by: str) -> altair.TopLevelMixin:
             x=alt.X("width:Q", scale=alt.Scale(type="log", base=2), title="neurons"),
             y=alt.Y("test_error:Q", title="test error (%)", scale=alt.Scale(zero=False)),
             color=label_colours(),
-            strokeDash="labels:N",
+            strokeDash=alt.StrokeDash("labels:N", legend=None),
         )
         .properties(width=170, height=150)
         .facet(alt.Facet("panel:N", title=None, sort=list(dict.fromkeys(rows.panel))), columns=4)

@@ -133,7 +133,7 @@ def draw(table: pandas.DataFrame) -> altair.TopLevelMixin:
             x=alt.X("radius:O", sort=order, title="projection radius B"),
             y=alt.Y("test_error:Q", title="test error (%)", scale=alt.Scale(zero=False)),
             color=label_colours(),
-            strokeDash="labels:N",
+            strokeDash=alt.StrokeDash("labels:N", legend=None),
         )
         .properties(width=260, height=200)
         .facet(alt.Facet("panel:N", title=None), columns=2)
