@@ -6,8 +6,10 @@ A message names the argument, its value and the wish: ``"`width` (=7) must be ev
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Sized
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,9 +113,9 @@ def rows_text(rows: Iterable[int], most: int = 5) -> str:
 def check_choice(name: str, value: str, options: Iterable[str]) -> str:
     """`value` if it is one of `options`; the error names the nearest option."""
     options = list(options)
+    if isinstance(value, str) and value in options:
+        return value
     text = value if isinstance(value, str) else ""
-    if text in options:
-        return text
     near = difflib.get_close_matches(text, options, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? Choices" if near else "choices"
     raise ArgumentError(name, value, f"is unknown; {hint}: {', '.join(options)}.")
@@ -176,11 +178,35 @@ def check_names(name: str, value: Any) -> list[str]:
     """`value` as a list of texts, for example of columns; None is none of them."""
     if value is None:
         return []
-    several = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
-    names = list(value) if several else []
-    if not several or not all(isinstance(entry, str) for entry in names):
+    names = listed(value)
+    if names is None or not all(isinstance(entry, str) for entry in names):
         raise ArgumentError(name, value, "must be a list of names.")
     return names
+
+
+def listed(value: Any) -> list[Any] | None:
+    """The entries of a list or of anything like it; None for a text, or for what has no entries.
+
+    >>> listed((3, 8)), listed("3,8"), listed(np.array(3))
+    ([3, 8], None, None)
+    """
+    if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
+        return None
+    try:
+        return list(value)
+    except TypeError:  # an array without axes calls itself iterable
+        return None
+
+
+def check_path(name: str, value: Any) -> Path:
+    """`value` as a path that this machine could have."""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    try:
+        if isinstance(text, str) and b"\0" not in os.fsencode(text):
+            return Path(text)
+    except UnicodeEncodeError:  # half a character
+        pass
+    raise ArgumentError(name, value, "must be the path of a file or directory.")
 
 
 def check_dtype(name: str, value: Any) -> np.dtype[Any]:

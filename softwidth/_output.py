@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from softwidth._checks import ArgumentError
+from softwidth._checks import ArgumentError, check_path
 
 
 def check_directory(name: str, path: str | os.PathLike[str]) -> Path:
@@ -18,7 +18,7 @@ def check_directory(name: str, path: str | os.PathLike[str]) -> Path:
         If something else stands there or it may not be written to; `name` is the argument that
         gave it.
     """
-    directory = Path(path)
+    directory = check_path(name, path)
     nearest = directory.absolute()
     while not os.path.exists(nearest):
         nearest = nearest.parent
@@ -40,16 +40,17 @@ def write_whole(name: str, path: str | os.PathLike[str], content: str | bytes) -
     ArgumentError
         If it cannot be written; nothing is left behind.
     """
+    given = check_path(name, path)
     data = content.encode(errors="replace") if isinstance(content, str) else content
     try:
-        target = Path(os.path.realpath(path))
+        target = Path(os.path.realpath(given))
         if os.path.exists(target) and not (target.is_file() or target.is_dir()):
             target.write_bytes(data)
         else:
             _replace(target, data)
-    except (OSError, ValueError) as error:  # a NUL in the name is the latter
+    except OSError as error:
         raise ArgumentError(name, path, f"cannot be written: {_why(error)}.") from None
-    return Path(path)
+    return given
 
 
 def _replace(target: Path, data: bytes) -> None:
@@ -64,5 +65,5 @@ def _replace(target: Path, data: bytes) -> None:
         raise
 
 
-def _why(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).lower()
+def _why(error: OSError) -> str:
+    return str(error.strerror or error).lower()

@@ -12,7 +12,7 @@ from typing import Any
 
 import altair as alt
 
-from softwidth._checks import ArgumentError
+from softwidth._checks import ArgumentError, check_path
 from softwidth._output import write_whole
 from softwidth.page_text import LOSSES, NAMES, describe_curves, drawn, kinds
 from softwidth.plan_form import complete
@@ -150,7 +150,7 @@ def save_figure(chart: alt.TopLevelMixin, path: str | Path, *, width: int = 640)
     """
     import vl_convert
 
-    path = Path(path)
+    path = check_path("figure", path)
     if path.suffix not in FORMATS:
         raise ArgumentError("figure", path, f"must end in {' or '.join(FORMATS)}.")
     spec = {**chart.to_dict(), "background": "white"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from softwidth._checks import check_choice
+from softwidth._checks import ArgumentError, check_choice, check_integer, shorten
 from softwidth.teachers import Teacher
 
 # Name -> module and class, imported when used; and what we set otherwise than the class does.
@@ -40,10 +40,23 @@ def settings_of(name: str) -> list[str]:
 
 
 def check_settings(name: str, settings: Mapping[str, Any]) -> None:
-    """Raise ArgumentError, naming the nearest, for a teacher or a setting that is unknown."""
+    """Raise ArgumentError for a teacher or a setting that is unknown, or a value of it that is no good.
+
+    Unknown names are answered with the nearest; scikit-learn says itself what it takes, our own
+    teachers do when they are fitted.
+    """
     check_choice("teacher", name, CLASSIFIERS)
+    if not isinstance(settings, Mapping):
+        raise ArgumentError("teacher_settings", settings, "must be a mapping of names to values.")
     for setting in settings:
         check_choice("teacher_settings", setting, settings_of(name))
+    made = _class(name)(**settings)
+    try:
+        getattr(made, "_validate_params", lambda: None)()
+    except ValueError as error:
+        raise ArgumentError(
+            "teacher_settings", dict(settings), f"cannot be used: {shorten(error, 300)}"
+        ) from None
 
 
 def classifier(name: str, settings: Mapping[str, Any], *, seed: int = 0) -> Callable[[], Teacher]:
@@ -71,7 +84,11 @@ def classifier(name: str, settings: Mapping[str, Any], *, seed: int = 0) -> Call
     """
     check_settings(name, settings)
     given = {**_DEFAULTS.get(name, {}), **settings}
-    given |= {seed_name: seed for seed_name in _SEEDS if seed_name in _parameters(name)}
+    known = {
+        "seed": seed,
+        "random_state": check_integer("seed", seed) % 2**32,
+    }  # scikit-learn's most
+    given |= {own: known[own] for own in _SEEDS if own in _parameters(name)}
     kind = _class(name)
     return lambda: kind(**given)
 

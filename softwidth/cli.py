@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from softwidth._checks import ArgumentError, SoftwidthError
+from softwidth._checks import ArgumentError, SoftwidthError, printable
 
 app = typer.Typer(
     name="softwidth",
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    print(f"softwidth: {' '.join(message.split())}", file=sys.stderr)
+    print(f"softwidth: {printable(message)}", file=sys.stderr)
     return 2
 
 

@@ -14,6 +14,8 @@ from softwidth._cores import usable_cores
 from softwidth.bank_work import Outcome, work
 from softwidth.engine_base import AHEAD, AT_ONCE, Engine, EngineLostError, Job
 
+MOST_PROCESSES = 1024
+
 
 class Here:
     """The calling process, one bank after another on one core."""
@@ -81,13 +83,15 @@ def open_engine(engine: Any) -> Engine:
     ArgumentError
         Something else, a scheduler that cannot be reached, Dask where it is not installed.
     """
-    if engine is None or engine == "here":
+    if engine is None or (isinstance(engine, str) and engine == "here"):
         return Here()
     if isinstance(engine, (int, str)):
         return _named(engine)
     if isinstance(engine, Executor):
         return Given(engine)
-    if hasattr(engine, "get_executor") or type(engine).__module__.startswith("distributed"):
+    if callable(getattr(engine, "get_executor", None)) or type(engine).__module__.startswith(
+        "distributed"
+    ):
         from softwidth.engine_dask import DaskEngine
 
         return DaskEngine(engine)
@@ -106,15 +110,24 @@ WISH = (
 def _named(engine: int | str) -> Engine:
     from softwidth.engine_local import LocalEngine
 
-    text = str(engine)
-    if re.fullmatch(r"(tcp|tls|ucx|ws|wss)://\S+", text):
+    if isinstance(engine, int):
+        return LocalEngine(_processes(check_integer("engine", engine, low=1)))
+    if re.fullmatch(r"(tcp|tls|ucx|ws|wss)://\S+", engine):
         from softwidth.engine_dask import DaskEngine
 
-        return DaskEngine(text)
-    processes = re.fullmatch(r"(?:local:?)?(\d*)", text)
-    if isinstance(engine, bool) or processes is None or not text:
+        return DaskEngine(engine)
+    count = re.fullmatch(r"(?:local:?)?(\d{0,9})", engine)
+    if count is None or not engine:
         raise ArgumentError("engine", engine, WISH)
-    return LocalEngine(check_integer("engine", int(processes[1] or usable_cores()), low=1))
+    return LocalEngine(_processes(int(count[1] or usable_cores())))
+
+
+def _processes(count: int) -> int:
+    """A number of processes that a machine may have; each of them takes 0.1 GB."""
+    if not 1 <= count <= MOST_PROCESSES:
+        wish = f"must be a number of processes from 1 to {MOST_PROCESSES}."
+        raise ArgumentError("engine", count, wish)
+    return count
 
 
 def _line(error: BaseException) -> str:

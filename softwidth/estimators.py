@@ -140,7 +140,7 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         X, ids, soft = self._check(X, y)
         self.width_, self.labels_ = self._asked(soft)
-        if self.width == "auto":
+        if _is_auto(self.width):
             self._refuse_weights(sample_weight)
             self.plan_, self.width_, self.labels_, soft = plan_student(
                 X, ids, soft, budget=self.budget, seed=seed
@@ -190,7 +190,7 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _asked(self, soft: Any) -> tuple[Any, str]:
         """Width and label scheme as the settings say."""
-        if self.labels != "auto":
+        if not _is_auto(self.labels):
             return self.width, self.labels
         return self.width, "hard" if soft is None else "soft"
 
@@ -285,6 +285,10 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if _is_matrix(y):
             y = self.classes_[as_probabilities(y, name="y", n_classes=len(self.classes_)).argmax(1)]
         return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
+
+
+def _is_auto(setting: Any) -> bool:
+    return isinstance(setting, str) and setting == "auto"
 
 
 def _is_matrix(y: Any) -> bool:

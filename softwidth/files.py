@@ -60,7 +60,7 @@ def read_arrays(
         return _read_archive(path, soft_key), []
     if kind not in TABLES:
         raise ArgumentError("source", path.name, f"must end in .npz, {', '.join(TABLES)}.")
-    if soft_key != "soft":
+    if not isinstance(soft_key, str) or soft_key != "soft":
         raise ArgumentError(
             "soft_key", soft_key, "is for .npz files; a table has `soft_columns` instead."
         )

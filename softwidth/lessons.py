@@ -17,6 +17,7 @@ import numpy as np
 from softwidth._checks import (
     ArgumentError,
     check_class_ids,
+    check_flag,
     check_integer,
     check_matrix,
     check_numeric,
@@ -122,6 +123,8 @@ def teach(
     check_integer("n_classes", n_classes, low=2)
     X, y = _check_rows("", X, y, n_classes)
     X_val, y_val = _check_rows("_val", X_val, y_val, n_classes, n_features=X.shape[1])
+    check_flag("in_sample", in_sample)
+    check_flag("calibrate", calibrate)
     if len(y_val) % check_integer("draws", draws, low=1):
         raise ArgumentError("draws", draws, f"must divide the {len(y_val)} rows of `X_val`.")
     if others is not None:

@@ -189,11 +189,10 @@ def validated(
 
 
 _CLASS_NAMES = {"positive", "pair", "soft_columns", "ignore_columns"}
-_NUMBERS = {name for name, field in PlanSpec.model_fields.items() if field.annotation is float}
 
 
 def _plain(name: str, value: Any) -> Any:
-    """Sequences as tuples, class names as text, whole numbers as floats where floats are wanted."""
+    """Sequences as tuples, class names as text."""
     if name == "widths" and isinstance(value, str):
         return value if RANGE.fullmatch(value) else parse_widths(value)
     if name in _CLASS_NAMES and isinstance(value, (str, int)):
@@ -203,10 +202,10 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, (list, tuple, range)):
         items = value
         return tuple(map(str, items)) if name in _CLASS_NAMES else tuple(items)
-    return float(value) if name in _NUMBERS and type(value) is int else value
+    return value
 
 
-RANGE = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*")
+RANGE = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*")
 
 
 def parse_widths(text: str) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from softwidth._checks import DataFileError, MissingDataError
+from softwidth._checks import DataFileError, MissingDataError, check_path
 from softwidth._output import write_whole
 from softwidth.plan_form import complete
 
@@ -75,7 +75,7 @@ def read_stored(path: str | Path) -> dict[str, Any]:
     MissingDataError, DataFileError
         No such file; no JSON object, or an unlikely large one.
     """
-    path = Path(path)
+    path = check_path("stored", path)
     if not os.path.isfile(path):
         raise MissingDataError(f"there is no file {str(path)!r}.")
     if path.stat().st_size > LARGEST:

@@ -8,6 +8,7 @@ Without them (delete ``[search]``) the file asks the same question anew.
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from softwidth._checks import ArgumentError, DataFileError, MissingDataError
+from softwidth._checks import ArgumentError, DataFileError, MissingDataError, check_path
 from softwidth.plan_spec import PlanSpec
 from softwidth.trainer import Packed
 from softwidth.trials import Setting
@@ -84,10 +85,10 @@ def read_spec(path: str | Path) -> SpecFile:
     MissingDataError, DataFileError, ArgumentError
         No such file; not readable, or not a spec; a setting that cannot be used.
     """
-    path = Path(path)
+    path = check_path("spec", path)
     if path.suffix not in (".toml", ".json"):
         raise ArgumentError("spec", path, "must end in .toml or .json.")
-    if not path.is_file():
+    if not os.path.isfile(path):  # of a name too long it says no
         raise MissingDataError(f"there is no file {str(path)!r}.")
     if path.stat().st_size > LARGEST:
         raise DataFileError(f"{path.name} is larger than any spec ({LARGEST / 2**20:.0f} MiB).")

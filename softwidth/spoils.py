@@ -67,7 +67,7 @@ def parse_spoil(text: str) -> tuple[str, float]:
     >>> parse_spoil("biased(0.5)")
     ('biased', 0.5)
     """
-    match = re.fullmatch(r"\s*(\w+)\s*\(([^()]*)\)\s*", text)
+    match = re.fullmatch(r"\s*(\w+)\s*\(([^()]*)\)\s*", text) if isinstance(text, str) else None
     name = check_choice("spoil", match[1] if match else text, _SPOILS)
     try:
         number = float(match[2]) if match else np.nan

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from softwidth._checks import StoreError
+from softwidth._checks import ArgumentError, StoreError, check_flag, check_names
 from softwidth.store_address import address
 from softwidth.store_errors import patiently
 from softwidth.store_rows import Row, spec_id
@@ -61,7 +61,7 @@ def open_store(store: str | os.PathLike[str] = DEFAULT, *, read_only: bool = Fal
     StoreError
         It cannot be reached, opened or written now. No message holds a password.
     """
-    found = Store(os.fspath(store), read_only)
+    found = Store(store, read_only)
     try:
         found.check()
     except BaseException:
@@ -73,9 +73,9 @@ def open_store(store: str | os.PathLike[str] = DEFAULT, *, read_only: bool = Fal
 class Store:
     """An open store; made by `open_store`."""
 
-    def __init__(self, url: str, read_only: bool = False) -> None:
-        self._place = address(url)
-        self.read_only = read_only
+    def __init__(self, store: str | os.PathLike[str], read_only: bool = False) -> None:
+        self._place = address(store)
+        self.read_only = check_flag("read_only", read_only)
         self._opened: tuple[int, Engine] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -144,7 +144,7 @@ class Store:
         if self.read_only:
             raise StoreError(f"{self.where} was opened to be read only.")
         # In one order everywhere, so that two writers of the same rows cannot block each other.
-        records = sorted(map(encoded, rows), key=lambda record: record["id"])
+        records = sorted(map(encoded, _rows(rows)), key=lambda record: record["id"])
         if not records:
             return 0
 
@@ -294,8 +294,17 @@ def is_store(place: str) -> bool:
         return False
 
 
+def _rows(rows: Any) -> Iterable[Row]:
+    """`rows`, once they are rows."""
+    rows = list(rows) if isinstance(rows, Iterable) else [rows]
+    for row in rows:
+        if not isinstance(row, Row):
+            raise ArgumentError("rows", row, "must be rows, see `Row.of`.")
+    return rows
+
+
 def _chunks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
     """Sorted, without repeats: neighbours lie on the same pages of the index."""
-    unique = sorted(set(ids))
+    unique = sorted(set(check_names("ids", ids)))
     for start in range(0, len(unique), size):
         yield unique[start : start + size]

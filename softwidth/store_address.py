@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softwidth._checks import ArgumentError, check_choice
+from softwidth._checks import ArgumentError, check_choice, check_path
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -56,7 +56,7 @@ def address(store: str | os.PathLike[str]) -> Address:
     ArgumentError
         Neither a path nor such a URL. No part of a URL but its scheme is repeated.
     """
-    text = os.fspath(store)
+    text = os.fspath(store) if isinstance(store, (str, os.PathLike)) else None
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         raise ArgumentError("store", store, "must be the path of a file, or a URL.")
     if "://" not in text:
@@ -69,7 +69,7 @@ def address(store: str | os.PathLike[str]) -> Address:
 def _file(text: str) -> Address:
     if not text or text == ":memory:":
         raise ArgumentError("store", text, "must name a file: rows in memory would be lost.")
-    path = Path(text).absolute()  # a process that works elsewhere finds it as well
+    path = check_path("store", text).absolute()  # a process that works elsewhere finds it as well
     return Address(f"sqlite:///{path}", path, text)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from softwidth._checks import ArgumentError, DataFileError
+from softwidth._checks import ArgumentError, DataFileError, check_numeric
 
 Curves = Mapping[str, np.ndarray[Any, Any]]
 
@@ -39,15 +39,15 @@ def pack(curves: Curves) -> bytes | None:
     ArgumentError
         An array of something else than numbers, or more than `LARGEST` bytes of them.
     """
+    if not isinstance(curves, Mapping):
+        raise ArgumentError("curves", curves, "must be a mapping of names to arrays.")
     if not curves:
         return None
     arrays = {str(name): _little(str(name), values) for name, values in curves.items()}
     header = json.dumps([[name, a.dtype.str, a.shape] for name, a in arrays.items()]).encode()
     total = sum(array.nbytes for array in arrays.values())
     if total > LARGEST or len(header) > LARGEST_HEADER:
-        raise ArgumentError(
-            "curves", f"{total} bytes", f"must take at most {LARGEST} bytes a row, names apart."
-        )
+        raise _too_large(total)
     body = zlib.compress(b"".join(array.tobytes() for array in arrays.values()))
     if len(body) > LARGEST_PACKED - LARGEST_HEADER:
         raise ArgumentError(
@@ -56,6 +56,11 @@ def pack(curves: Curves) -> bytes | None:
             f"must take at most {LARGEST_PACKED - LARGEST_HEADER}.",
         )
     return MAGIC + len(header).to_bytes(4, "little") + header + body
+
+
+def _too_large(size: int) -> ArgumentError:
+    wish = f"must take at most {LARGEST} bytes a row, names apart."
+    return ArgumentError("curves", f"{size} bytes", wish)
 
 
 def unpack(blob: bytes) -> dict[str, np.ndarray[Any, Any]]:
@@ -74,10 +79,12 @@ def unpack(blob: bytes) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _little(name: str, values: Any) -> np.ndarray[Any, Any]:
-    array = np.asarray(values)
+    array = check_numeric("curves", values)
     stored = array.dtype.newbyteorder("<")
     if stored.str not in DTYPES or array.ndim > MOST_DIMENSIONS:
         raise ArgumentError("curves", array, f"must be arrays of numbers; `{name}` is not.")
+    if array.nbytes > LARGEST:  # before it is copied: a broadcast one may be as large as it likes
+        raise _too_large(array.nbytes)
     return np.ascontiguousarray(array, dtype=stored).reshape(array.shape)
 
 

@@ -53,14 +53,14 @@ def _server(place: Address, read_only: bool) -> Engine:
 
 
 def _writer(path: Path, where: str) -> Engine:
-    if path.is_dir():
+    if os.path.isdir(path):  # of a name too long it says no
         raise ArgumentError("store", where, "must be a file, and is a directory.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = (error.strerror or type(error).__name__).lower()
         raise StoreError(f"{where} cannot be made: {why}.") from None
-    return _sqlite(f"file:{quote(str(path))}?mode=rwc")
+    return _sqlite(f"file:{quote(os.fsencode(path))}?mode=rwc")
 
 
 def _reader(path: Path, where: str) -> Engine:
@@ -70,9 +70,9 @@ def _reader(path: Path, where: str) -> Engine:
     made beside it (a read-only directory): as a file that nobody changes, or, if its writer was
     killed and left rows in the log, as a copy.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise MissingDataError(f"there is no store {where}.")
-    uri = f"file:{quote(str(path))}"
+    uri = f"file:{quote(os.fsencode(path))}"
     if _opens(f"{uri}?mode=ro") or os.access(path.parent, os.W_OK):
         return _sqlite(f"{uri}?mode=ro")
     log = path.with_name(f"{path.name}-wal")
@@ -101,7 +101,7 @@ def _copied(path: Path, log: Path) -> Engine:
     directory = tempfile.TemporaryDirectory(prefix="softwidth-")
     for file in (path, log):
         shutil.copy(file, directory.name)
-    engine = _sqlite(f"file:{quote(str(Path(directory.name, path.name)))}?mode=rw")
+    engine = _sqlite(f"file:{quote(os.fsencode(Path(directory.name, path.name)))}?mode=rw")
     event.listen(engine, "engine_disposed", lambda _: directory.cleanup())
     return engine
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softwidth._checks import ArgumentError, DataFileError
+from softwidth._checks import ArgumentError, DataFileError, check_path
 from softwidth._output import write_whole
 from softwidth.store_rows import Row
 
@@ -48,7 +48,7 @@ def frame_of(rows: Iterable[Row], where: str) -> pandas.DataFrame:
 
 def check_suffix(path: str | os.PathLike[str]) -> Path:
     """`path`, once a table can be written under its name."""
-    path = Path(path)
+    path = check_path("export", path)
     if path.suffix.lower() not in SUFFIXES:
         raise ArgumentError("export", path, f"must end in {' or '.join(SUFFIXES)}.")
     return path

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,18 @@ from softwidth._checks import (
 from softwidth.archives import SAFE_SHARE, Arrays
 
 BYTES_A_CELL = 40  # while a table is read: the parser's copy, the columns, one matrix, its float32
+BYTES_A_COLUMN = 4_000  # however few its rows: pandas took 3,246 in a table of 100,000 columns
 MOST = 2**53  # of whole numbers that are exact as floating-point ones
 SAMPLE = 2**16  # bytes of text from which the number of rows is estimated
+LONGEST = 2**26  # bytes of a line that are looked at for the number of columns
 
 
 @dataclass(frozen=True)
 class _Format:
-    """How a table is read, and how many cells it has (for text, by estimate)."""
+    """How a table is read, and how many rows and columns it has (for text, by estimate)."""
 
     read: Callable[[Path], Any]
-    cells: Callable[[Path], float]
+    shape: Callable[[Path], tuple[float, int]]
 
 
 @dataclass(frozen=True)
@@ -55,19 +59,26 @@ def _read_csv(path: Path) -> Any:
     import pandas
 
     with open(path, encoding="utf-8", errors="replace") as file:
-        header = file.readline()
+        header = file.readline(LONGEST)
     separator = max(SEPARATORS, key=header.count)
-    # A column's type is decided on all its rows.
-    return pandas.read_csv(path, sep=separator, skipinitialspace=True, low_memory=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pandas.errors.ParserWarning)  # rows cut to the header
+        # A column's type is decided on all its rows; a first row that is longer than the header
+        # would make row names of its first fields, and label every column with its neighbour.
+        return pandas.read_csv(
+            path, sep=separator, skipinitialspace=True, low_memory=False, index_col=False
+        )
 
 
-def _csv_cells(path: Path) -> float:
+def _csv_shape(path: Path) -> tuple[float, int]:
     with open(path, "rb") as file:
+        lines = (line for line in iter(lambda: file.readline(LONGEST), b"") if line.strip())
+        counts = [line.count(sep.encode()) for line in islice(lines, 2) for sep in SEPARATORS]
+        file.seek(0)
         sample = file.read(SAMPLE)
-    lines = max(sample.count(b"\n"), 1)
-    header = sample.split(b"\n", 1)[0]
-    columns = 1 + max(header.count(separator.encode()) for separator in SEPARATORS)
-    return columns * lines * path.stat().st_size / max(len(sample), 1)
+    return max(sample.count(b"\n"), 1) * path.stat().st_size / max(len(sample), 1), 1 + max(
+        counts, default=0
+    )
 
 
 def _read_parquet(path: Path) -> Any:
@@ -76,16 +87,16 @@ def _read_parquet(path: Path) -> Any:
     return pandas.read_parquet(path)
 
 
-def _parquet_cells(path: Path) -> float:
+def _parquet_shape(path: Path) -> tuple[float, int]:
     import pyarrow.parquet
 
     about = pyarrow.parquet.read_metadata(path)
-    return float(about.num_rows * about.num_columns)
+    return float(about.num_rows), int(about.num_columns)
 
 
 TABLES: Mapping[str, _Format] = {
-    ".csv": _Format(_read_csv, _csv_cells),
-    ".parquet": _Format(_read_parquet, _parquet_cells),
+    ".csv": _Format(_read_csv, _csv_shape),
+    ".parquet": _Format(_read_parquet, _parquet_shape),
 }
 
 
@@ -98,8 +109,9 @@ def read_table(path: Path, columns: Columns) -> tuple[Arrays, list[str]]:
         Unreadable; columns that are missing, of text, or without labels; larger than memory.
     """
     form = TABLES[path.suffix.lower()]
-    cells = _parsed(path, form.cells)
-    check_memory(f"reading {path.name}", BYTES_A_CELL * cells, share=SAFE_SHARE)
+    n_rows, n_columns = _parsed(path, form.shape)
+    needed = n_columns * (BYTES_A_COLUMN + BYTES_A_CELL * n_rows)
+    check_memory(f"reading {path.name}", needed, share=SAFE_SHARE)
     table = _parsed(path, form.read).rename(columns=str)
     if len(table) == 0:
         raise DataFileError(f"{path.name} has no rows.")
@@ -170,10 +182,18 @@ def _labels(table: Any, target: str) -> np.ndarray[Any, Any]:
         raise ArgumentError("target", target, f"has no label in rows {rows_text(missing)}.")
     labels = np.asarray(table[target].to_numpy())
     if labels.dtype.kind not in "fiub":
-        return labels.astype(str)
+        return _as_text(target, labels)
     exact = np.abs(labels.astype(np.float64)) < MOST  # beyond, and infinite, they stay as they are
     whole = bool(exact.all() and (labels == np.rint(labels)).all())  # 1.0 is class 1
     return labels.astype(np.int64) if whole else labels
+
+
+def _as_text(target: str, labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    try:
+        return labels.astype(str)
+    except UnicodeDecodeError:  # of bytes
+        wish = "is a column of bytes; labels must be whole numbers or text."
+        raise ArgumentError("target", target, wish) from None
 
 
 def _numbers(table: Any, columns: Sequence[str]) -> np.ndarray[Any, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from softwidth._checks import (
     check_numeric,
     check_rows_not_zero,
     check_same_length,
+    listed,
 )
 from softwidth._types import Array, Dataset, Labels
 from softwidth.labels import flip
@@ -41,8 +42,8 @@ class Part:
 
 def class_numbers(name: str, labels: Any, classes: Sequence[str]) -> list[int]:
     """The ids of classes given by name; a single name stands for itself, not for its letters."""
-    several = isinstance(labels, Iterable) and not isinstance(labels, str)
-    names = [str(label) for label in (labels if several else [labels])]
+    several = listed(labels)
+    names = [str(label) for label in ([labels] if several is None else several)]
     return [list(classes).index(check_choice(name, label, classes)) for label in names]
 
 

@@ -245,11 +245,10 @@ class TrialSpec(BaseModel):
 
 
 _CLASS_NAMES = {"only", "positive", "pair", "soft_columns"}
-_NUMBERS = {n for n, f in TrialSpec.model_fields.items() if f.annotation in (float, float | None)}
 
 
 def _plain(name: str, value: Any) -> Any:
-    """Sequences as tuples, class names as text, numpy's numbers as Python's, floats where wanted."""
+    """Sequences as tuples, class names as text, numpy's numbers as Python's."""
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if name in _CLASS_NAMES and value is not None:
@@ -259,7 +258,7 @@ def _plain(name: str, value: Any) -> Any:
         return os.fspath(value)
     if isinstance(value, Mapping):
         return {str(key): _plain("", inner) for key, inner in value.items()}
-    return float(value) if name in _NUMBERS and type(value) is int else value
+    return value
 
 
 def _implied(spec: TrialSpec) -> dict[str, Any]:
@@ -270,7 +269,7 @@ def _implied(spec: TrialSpec) -> dict[str, Any]:
         if implied["regime"] == "cross-fitted":
             implied["folds"] = spec.folds or FOLDS
         implied["calibrated"] = spec.teacher != "map" if spec.calibrated is None else spec.calibrated  # fmt: skip
-    if spec.source not in BUILT_IN and spec.digest is None and Path(spec.source).is_file():
+    if spec.source not in BUILT_IN and spec.digest is None and os.path.isfile(spec.source):
         implied["digest"] = file_digest(spec.source)
     return implied
 

@@ -8,6 +8,7 @@ import io
 import json
 import struct
 import zipfile
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from hostile_values import TEXTS, Hostile
+from PIL import Image
 from user_arrays import some_arrays
 
 MEMBERS = (
@@ -212,14 +214,14 @@ def comma_separated(h: Hostile, path: Path) -> Path:
                 '"open',
                 "\0\0\0",
                 "\r\n\r\n",
-                "1" * 10**6,
+                "1" * 10**5,
                 "nan,nan\n",
                 ",\n" * 50,
             ]
         )
     if h.chance(0.02):
         text = h.of(
-            [",".join(map(str, range(30_000))) + "\n", "x\n" * 200_000, "a,label\n" + "," * 10**6]
+            [",".join(map(str, range(5000))) + "\n", "x\n" * 200_000, "a,label\n" + "," * 10**5]
         )
     content = text.encode(
         h.of(["utf-8", "utf-8", "utf-8", "utf-16", "latin1", "utf-8-sig"]), "replace"
@@ -244,6 +246,73 @@ def parquet(h: Hostile, path: Path) -> Path:
     except Exception:
         pd.DataFrame({"x": [1.0, 2.0], "label": [0, 1]}).to_parquet(path)
     return _written(h, path, _perhaps_damaged(h, path.read_bytes()))
+
+
+@functools.cache
+def jpeg(side: int) -> bytes:
+    """A JPEG image of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), (200, 30, 90)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def built_in(h: Hostile, where: Path) -> None:
+    """The files of MNIST and CIFAR-10 as they may lie in a directory, in small."""
+    n, y = h.whole(4, 12), np.arange(12) % 10
+    images = h.rng.integers(0, 256, (n, 3, 3)).astype(np.uint8)
+    mnist = {"x_train": images, "y_train": y[:n], "x_test": images, "y_test": y[:n]}
+    streams = [h.of([jpeg(32)] * 20 + [jpeg(31), b"", damaged(h, jpeg(32))]) for _ in range(12)]
+    offsets = np.cumsum([0, *map(len, streams)])
+    data = np.frombuffer(b"".join(streams), np.uint8)
+    files = {
+        "mnist.npz": mnist, "cifar10_train_jpeg.npz": {"data": data, "offsets": offsets, "y": y},
+        "cifar10_test.npz": {"x": np.zeros((10, 32, 32, 3), np.uint8), "y": y[:10]},
+    }  # fmt: skip
+    for name, arrays in files.items():
+        if h.chance(0.95):
+            file = io.BytesIO()
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
+                for key, value in h.arrays(arrays).items():
+                    _add(out, f"{key}.npy", _as_npy(value))
+            (where / name).write_bytes(_perhaps_damaged(h, file.getvalue(), 0.15))
+    if h.chance(0.1):  # images decoded before, by whoever writes to the cache
+        cache = where / "softwidth"
+        cache.mkdir()
+        digest = blake2b(data.tobytes() + offsets.tobytes(), digest_size=8).hexdigest()
+        cached = npy(h.array(np.zeros((12, 32, 32, 3), np.uint8)))
+        (cache / f"cifar10_train_{digest}.npy").write_bytes(_perhaps_damaged(h, cached))
+    h.made()
+
+
+def spec_file(h: Hostile, path: Path) -> Path:
+    """A plan.toml or plan.json whose values, lines or bytes are changed."""
+    setting = {"rows": 30, "epochs": 2, "batch_size": 8, "tuning_seeds": 1}
+    bank = [["hard", 2, 1.0, 0, 1], ["soft", 4, 0.5, 1, 2]]
+    search = {**setting, "ended": "rows", "rounds": [{"why": ["first"], "banks": [bank, bank]}]}
+    content = {"form": 1, "source": "digits", "plan": {"pair": ["3", "8"], "noise": 0.4, "widths": "2:8"}, "search": search}  # fmt: skip
+    changed = bent(h, content, 0.05)
+    text = json.dumps(changed)
+    if path.suffix == ".toml":
+        text = _as_toml(h, changed) if h.chance(0.9) else h.of(["a = [" * 3000, "a.b" * 5000 + "=1", "[[x]]\n" * 5000, 'a = """', "a=" + "9" * 5000, "a = 1e999\nb = nan", "\ufeffform = 1", "d = 1979-05-27"])  # fmt: skip
+    return _written(h, path, _perhaps_damaged(h, text.encode("utf-8", "surrogatepass"), 0.3))
+
+
+def _as_toml(h: Hostile, content: Any) -> str:
+    if not isinstance(content, dict):
+        return json.dumps(content)
+    lines = [f"{key} = {_inline(value)}" for key, value in content.items() if value is not None]
+    if h.chance(0.1):
+        lines.insert(h.whole(0, len(lines)), h.of(["[plan]", "[[search]]", "form = 2", "x", "#", "\0", "plan.seeds = 3", "a = 07:32:00"]))  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(k)} = {_inline(v)}" for k, v in value.items() if v is not None)
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_inline(v) for v in value if v is not None) + "]"
+    return json.dumps(value)
 
 
 def stored_plan(h: Hostile, plan: dict[str, Any], path: Path) -> Path:

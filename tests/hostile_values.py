@@ -113,6 +113,10 @@ class Hostile:
         )  # fmt: skip
         return make()
 
+    def anything_hashable(self) -> Any:
+        """Any key of a mapping."""
+        return self.of([0, 1.5, float("nan"), self.of(TEXTS), None, (1, 2), b"k"])
+
     def array(self, valid: Any) -> Any:
         """An array argument: as wanted, bent once or twice, or anything."""
         if not self.chance(self.share):
@@ -127,7 +131,7 @@ class Hostile:
                 np.errstate(all="ignore"),
             ):  # not all can be bent so
                 bent = bend(self, bent) if bent.size < 10**6 else bent
-        return container(self, bent) if self.chance(0.25) else bent
+        return container(self, bent) if bent.size < 10**5 and self.chance(0.25) else bent
 
     def arrays(self, valid: dict[str, Any]) -> dict[str, Any]:
         """A mapping of arrays, of which some are bent, gone, or named otherwise."""

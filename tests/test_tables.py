@@ -132,11 +132,13 @@ def test_truncated_parquet_is_our_error(tmp_path, kept):
         read_arrays(path, target="label")
 
 
-def test_cells_of_a_table_are_counted_before_it_is_read(tmp_path):
+def test_the_shape_of_a_table_is_known_before_it_is_read(tmp_path):
     frame = pd.DataFrame(np.random.default_rng(0).standard_normal((5000, 7))).rename(columns=str)
     for suffix in (".csv", ".parquet"):
         path = write(frame, tmp_path / f"data{suffix}")
-        assert TABLES[suffix].cells(path) == pytest.approx(frame.size, rel=0.02)
+        rows, columns = TABLES[suffix].shape(path)
+        assert rows == pytest.approx(len(frame), rel=0.02)
+        assert columns == 7
 
 
 def test_a_parquet_file_of_few_bytes_and_many_rows_is_refused(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softwidth._checks import ArgumentError
 from softwidth._output import check_directory, write_whole
 from softwidth.experiments import StudentTrials
 from softwidth.store import Row, Store, open_store
@@ -103,7 +104,9 @@ def run_study(
     ------
     ArgumentError, MissingDataError, StoreError, SweepError
     """
-    study, scale = find_study(name), scale or Scale()
+    study, scale = find_study(name), Scale() if scale is None else scale
+    if not isinstance(scale, Scale):
+        raise ArgumentError("scale", scale, "must be a Scale.")
     with open_store(store) as opened:
         ask = _Asking(name, opened, engine, progress_label)
         table = study.measure(ask, scale)

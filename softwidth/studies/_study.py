@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from softwidth._checks import ArgumentError, check_choice
+from softwidth._checks import ArgumentError, check_choice, check_flag, check_names
 from softwidth.builtin import BUILT_IN
 from softwidth.store import Row
 from softwidth.synthetic import is_synthetic
@@ -48,11 +48,13 @@ class Scale:
     smoke: bool = False
 
     def __post_init__(self) -> None:
-        if not self.data or len(set(self.data)) < len(self.data):
+        names = check_names("data", self.data)
+        if not names or len(set(names)) < len(names):
             raise ArgumentError("data", self.data, "must name one or more different data sets.")
-        for name in self.data:
+        for name in names:
             if not is_synthetic(name):
                 check_choice("data", name, BUILT_IN)
+        check_flag("smoke", self.smoke)
 
     def __call__(self, full: Any, smoke: Any) -> Any:
         """One of two values, by size.
