@@ -146,7 +146,7 @@ def sweeps(h: Hostile, where: Path) -> Any:
         try:
             sweep(
                 trials, specs, h.scalar(store), study=h.scalar("demo"), engine=h.of([None, None, "here", 0, "nowhere"]),
-                bank_seconds=h.scalar(30.0), retries=h.scalar(0),
+                bank_seconds=h.scalar(30.0), retries=h.of([0, 0, 0, 1, -1, 1.5, None, True]),
             )  # fmt: skip
         except SweepError as error:
             _check_cause(error)
