@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from softwidth._checks import ArgumentError, check_choice, check_integer, check_number
+from softwidth._checks import ArgumentError, check_choice, check_integer, check_number, listed
 from softwidth.builtin import BUILT_IN
 from softwidth.classifiers import CLASSIFIERS, check_settings
 from softwidth.labels import parse_scheme
@@ -237,7 +237,7 @@ class TrialSpec(BaseModel):
         [(2, 0), (2, 1), (4, 0), (4, 1)]
         """
         own = {name: getattr(self, name) for name in self.model_fields_set}
-        values = {name: list(axis) for name, axis in axes.items()}
+        values = {name: _axis(name, axis) for name, axis in axes.items()}
         return [
             type(self).of(**{**own, **dict(zip(values, chosen, strict=True))})
             for chosen in itertools.product(*values.values())
@@ -245,6 +245,13 @@ class TrialSpec(BaseModel):
 
 
 _CLASS_NAMES = {"only", "positive", "pair", "soft_columns"}
+
+
+def _axis(name: str, values: Any) -> list[Any]:
+    found = listed(values)
+    if found is None:
+        raise ArgumentError(name, values, "must be a list of values, one for every spec.")
+    return found
 
 
 def _plain(name: str, value: Any) -> Any:

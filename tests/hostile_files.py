@@ -127,13 +127,17 @@ def archive(h: Hostile, path: Path) -> Path:
         members.insert(h.whole(0, len(members)), (h.of(MEMBERS), _odd_member(h)))
     if h.chance(0.1):
         members.append((h.of(MEMBERS), h.of([m for _, m in members] or [b""])))
-    if h.chance(0.01):
+    if h.chance(0.001):
         members[0] = (h.of(["X.npy", "X"]), zeros(h.of([300, 600])))
-    if h.chance(0.03):
+    if h.chance(0.01):
         members += [(f"a{i}.npy", b"") for i in range(h.of([300, 5000]))]
     file, method = (
         io.BytesIO(),
-        h.of([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]),
+        h.of(
+            [zipfile.ZIP_STORED] * 9
+            + [zipfile.ZIP_DEFLATED] * 9
+            + [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+        ),
     )
     method = zipfile.ZIP_DEFLATED if sum(len(m) for _, m in members) > 2**20 else method
     with zipfile.ZipFile(file, "w", method, compresslevel=1) as out:
@@ -219,7 +223,7 @@ def comma_separated(h: Hostile, path: Path) -> Path:
                 ",\n" * 50,
             ]
         )
-    if h.chance(0.02):
+    if h.chance(0.005):
         text = h.of(
             [",".join(map(str, range(5000))) + "\n", "x\n" * 200_000, "a,label\n" + "," * 10**5]
         )
@@ -231,7 +235,7 @@ def comma_separated(h: Hostile, path: Path) -> Path:
 
 def parquet(h: Hostile, path: Path) -> Path:
     """A .parquet: odd columns and types, a bomb of one repeated value, then perhaps damaged."""
-    if h.chance(0.01):
+    if h.chance(0.002):
         ones = pa.array(np.ones(3 * 10**6))
         table = pa.table({**{f"x{j}": ones for j in range(20)}, "label": ones})
         pq.write_table(table, path, use_dictionary=True, compression="zstd")

@@ -26,7 +26,7 @@ CHANGES = (
 )  # fmt: skip
 COLUMNS = ("id", "study", "spec", "metrics", "curves", "seconds", "versions", "machine", "commit_id", "created")  # fmt: skip
 VALUES = (
-    None, "", b"", b"\xff\x00", "x" * 10**5, b"x" * 5_000_000, "[" * 50_000, '{"x": NaN}', "{}", "[]", '{"a": 1e999}', '{"a": "\\ud800"}',
+    None, "", b"", b"\xff\x00", "x" * 10**5, "[" * 50_000, '{"x": NaN}', "{}", "[]", '{"a": 1e999}', '{"a": "\\ud800"}',
     '{"labels": "soft", "width": 4, "step_size": 1e400}', '{"test_error": 0.1, "val_error": true, "status": []}', 10**18, -1, 1e308,
     float("inf"), "<script>alert(1)</script>", '{"</script><!--": "<img src=x onerror=alert(1)>"}', "a\nb", "\u202e", "é" * 300,
 )  # fmt: skip
@@ -79,6 +79,8 @@ def _change(h: Hostile, connection: sqlite3.Connection) -> None:
     if h.chance(0.4):
         connection.execute(h.of(CHANGES).format(h.of(["1", "3", "99", "", "9" * 5000, "two"])))
         return
+    if h.chance(0.02):
+        connection.execute("update rows set curves = zeroblob(5000000) where study = 'students'")
     column, value = h.of(COLUMNS), h.of([*VALUES, *[t for t in TEXTS if t.isprintable()]])
     rows = h.of(["", " where study = 'students'", " where id = (select max(id) from rows)"])
     connection.execute(f"update rows set {column} = ?{rows}", [value])  # noqa: S608 - ours

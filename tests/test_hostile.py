@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from problems import random_problem
+from stores import trial
 from user_arrays import some_arrays
 
-from softwidth import cli, kernels, labels, lessons
-from softwidth._checks import ArgumentError, DataFileError, MemoryLimitError, SoftwidthError
+from softwidth import SoftLabelClassifier, cli, kernels, labels, lessons
+from softwidth._checks import (
+    ArgumentError,
+    DataFileError,
+    MemoryLimitError,
+    SoftwidthError,
+    check_choice,
+)
 from softwidth.bounds import bounds
 from softwidth.certificates import theorem_a
+from softwidth.classifiers import classifier
 from softwidth.data import load
+from softwidth.engines import open_engine
+from softwidth.export import to_numpy
 from softwidth.files import read_arrays
 from softwidth.label_checks import check_soft_labels
 from softwidth.margins import margin
 from softwidth.network import initialise
 from softwidth.plan_spec import PlanSpec
-from softwidth.report import write_page
+from softwidth.report import read_stored, write_page
+from softwidth.spec_file import read_spec
+from softwidth.spoils import parse_spoil
+from softwidth.store import open_store
+from softwidth.store_curves import pack
+from softwidth.store_tables import check_suffix
+from softwidth.studies import Scale, run_study
 from softwidth.teachers import KernelTeacher, WideTeacher
 from softwidth.theorems import check_error
+from softwidth.trial_spec import TrialSpec
 
 X, y, TARGETS = random_problem(0, N=12, D=3)
 ENDLESS = np.broadcast_to(
@@ -113,12 +132,105 @@ def test_classes_take_memory_once_a_row_and_not_once_a_class():
         ("n_classes", lambda: check_soft_labels(y, TARGETS["soft"], n_classes=np.ones(0))),
         ("widths", lambda: PlanSpec.of({"widths": np.asarray(1.5)})),
         ("y", lambda: margin(X, ENDLESS[:, 0])),
+        ("n", lambda: check_choice("n", 5, ["", "a"])),
+        ("spoil", lambda: parse_spoil(5)),
+        ("curves", lambda: pack({"kl": ENDLESS[:, 0]})),
+        ("curves", lambda: pack([1.0])),
+        ("engine", lambda: open_engine(10**9)),
+        ("engine", lambda: open_engine(f"local:{'9' * 12}")),
+        ("engine", lambda: open_engine(10**5000)),
+        ("engine", lambda: open_engine(np.ones(2))),
+        ("engine", lambda: open_engine(SimpleNamespace(get_executor=1))),
+        ("scale", lambda: run_study("radius", scale=5)),
+        ("data", lambda: Scale(data=5)),
+        ("smoke", lambda: Scale(smoke="yes")),
+        ("store", lambda: open_store(None)),
+        ("store", lambda: open_store("half a \ud800")),
+        ("width", lambda: SoftLabelClassifier(np.ones(2), step_size=1.0).fit(X, y)),
+        ("scheme", lambda: SoftLabelClassifier(4, labels=np.ones(2)).fit(X, y)),
+        ("path", lambda: to_numpy(initialise(4, 3), True)),
+        ("path", lambda: to_numpy(initialise(4, 3), "a\0b")),
+        ("export", lambda: check_suffix([])),
+        ("stored", lambda: read_stored(7)),
+        ("spec", lambda: read_spec(None)),
+        ("teacher_settings", lambda: classifier("network", {"max_iter": [1.0]})),
+        ("teacher_settings", lambda: classifier("forest", 5)),
+        ("seed", lambda: classifier("forest", {}, seed="one")),
+        ("in_sample", lambda: taught(in_sample=np.ones(2))),
+        ("positive", lambda: load({"X": X, "y": y}, positive=np.array(7.5))),
+        ("noise", lambda: TrialSpec.of(width=2, noise=10**400)),
+        ("tolerance", lambda: PlanSpec.of({"tolerance": 10**400})),
+        ("widths", lambda: PlanSpec.of({"widths": f"2:{'9' * 5000}"})),
         ("soft", lambda: labels.as_probabilities(np.full((2, 2), 1.7e308))),
     ],
 )
 def test_arguments_that_made_another_error(name, refused):
     with pytest.raises(ArgumentError, match=f"`{name}`"):
         refused()
+
+
+def taught(**settings):
+    return lessons.teach(KernelTeacher, X, y, X_val=X, y_val=y, n_classes=2, **settings)
+
+
+def test_seeds_are_not_bounded_by_what_scikit_learn_takes():
+    assert classifier("forest", {}, seed=2**32 + 5)().random_state == 5
+
+
+def test_ids_and_rows_of_a_store_are_checked(tmp_path):
+    with open_store(tmp_path / "rows.sqlite") as store:
+        for act in (lambda: store.known(np.array(1.5)), lambda: store.put([1]), lambda: store.get(5)):  # fmt: skip
+            with pytest.raises(ArgumentError):
+                act()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_store_whose_name_no_file_can_have(tmp_path, read_only):
+    with pytest.raises(SoftwidthError):
+        open_store(tmp_path / ("9" * 5000), read_only=read_only)
+
+
+def test_a_store_in_a_file_whose_name_is_no_text(tmp_path):
+    """Names are bytes: one that is no UTF-8 comes as half a character, which a URI cannot hold."""
+    path = tmp_path / os.fsdecode(b"\xff.sqlite")
+    with open_store(path) as store:
+        store.put([trial()])
+    assert path.exists()
+    with open_store(path, read_only=True) as store:
+        assert store.known([trial().id])
+
+
+def test_a_table_with_a_longer_first_row_is_refused(tmp_path):
+    """pandas made row names of the first fields, and every column was labelled with its neighbour."""
+    path = tmp_path / "t.csv"
+    path.write_text("x,label\n7,1,0\n8,2,1\n")
+    with pytest.raises(DataFileError, match="not a readable"):
+        load(path, target="label")
+    path.write_text("x,label\n" + "".join(f"{i}.5,{i % 2},\n" for i in range(20)))  # a comma more
+    assert load(path, target="label", normalise=False).classes == ("0", "1")
+
+
+@pytest.mark.parametrize("text", ["x,label\n" + "," * 10**5, ",".join("ab" * 50_000) + "\n1"])
+def test_a_table_of_very_many_columns_asks_for_their_memory(tmp_path, monkeypatch, text):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**28))
+    with pytest.raises(MemoryLimitError, match=r"needs [\d,]+ MiB"):
+        load(path, target="label")
+
+
+def test_labels_of_bytes_are_named(tmp_path):
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"x": [1.0, 2.0], "label": [b"a", b"\xff"]}).to_parquet(path)
+    with pytest.raises(ArgumentError, match="column of bytes"):
+        load(path, target="label")
+
+
+def test_a_soft_key_for_a_table_is_refused_whatever_it_is(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,label\n1,0\n2,1\n")
+    with pytest.raises(ArgumentError, match="`soft_key`"):
+        load(path, target="label", soft_key=np.ones(2))
 
 
 @pytest.mark.parametrize("columns", [7, [7], "p0"])
@@ -155,6 +267,8 @@ def test_messages_are_one_printable_line(tmp_path):
 
 def test_the_command_line_prints_none_of_it(capsys):
     assert cli.main(["margin", "digits", "--kind", GARBLED]) == 2
+    assert capsys.readouterr().err.rstrip("\n").isprintable()
+    assert cli.main(["bounds", "half a \ud800", "--margin", "0.1"]) == 2
     assert capsys.readouterr().err.rstrip("\n").isprintable()
 
 
