@@ -10,15 +10,19 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from softwidth._checks import (
+    SMALL,
     ArgumentError,
     check_choice,
     check_dtype,
     check_flag,
     check_integer,
     check_matrix,
+    check_memory,
     check_width,
 )
 from softwidth._types import Array
+
+BYTES_A_WEIGHT = 16  # while it is drawn in double precision and kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,6 +234,8 @@ def initialise(
     ArgumentError
         Unknown `init`, odd `width` with symmetric pairs, sizes below 1, a `dtype` that is no
         floating-point type.
+    MemoryLimitError
+        Larger than memory.
 
     Examples
     --------
@@ -241,6 +247,9 @@ def initialise(
     check_integer("n_features", n_features, low=1)
     C = n_outputs(check_integer("n_classes", n_classes, low=2))
     rng = np.random.default_rng(check_integer("seed", seed))
+    needed = BYTES_A_WEIGHT * width * (n_features + C)
+    if needed > SMALL:
+        check_memory(f"a network of {width:,} neurons", needed)
     W = np.zeros((width, n_features + check_flag("bias", bias)), check_dtype("dtype", dtype))
     A, scale = INITIALISATIONS[init](rng, W[:, :n_features], C)
     return Network(W, A.astype(W.dtype), np.zeros(C, W.dtype), scale, bias)

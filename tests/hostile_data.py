@@ -54,11 +54,17 @@ def load_parquet(h: Hostile, where: Path) -> Any:
 
 def _table_settings(h: Hostile) -> dict[str, Any]:
     columns = h.scalar(["p0", "p1", "p2"]) if h.chance(0.5) else None
-    return {"target": h.scalar("label"), "soft_columns": columns}
+    given = {"target": h.scalar("label"), "soft_columns": columns}
+    for name, value in {"weight_column": "x0", "ignore_columns": ["x1"]}.items():
+        if h.chance(0.1):
+            given[name] = h.scalar(value)
+    return given
 
 
 def load_arrays(h: Hostile, where: Path) -> Any:
     given = some_arrays(n=h.whole(2, 30), K=h.whole(2, 4))
+    if h.chance(0.2):
+        given["sample_weight"] = np.ones(len(given["y"]))
     if h.chance(0.3):
         test = some_arrays(n=5, K=2)
         given |= {"X_test": test["X"], "y_test": test["y"]}
@@ -72,6 +78,7 @@ def load_name(h: Hostile, where: Path) -> Any:
         str(where),
         f"{where}/none.npz",
         "digits\0",
+        f"{h.of(['circle', 'net', 'cirle'])}({h.of(NUMBERS)}{h.of(['', ', 2', ', 1e9', ',,', ', nan'])})",
         "../digits",
         "a" * 300 + ".npz",
         b"digits",

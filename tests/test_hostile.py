@@ -100,6 +100,7 @@ def test_thousands_of_members_are_refused_by_the_directory(tmp_path):
             initialise(2, 3), np.ones((2, 3)), ENDLESS, y, step_size=1, n_steps=1, radius=1
         ),
         lambda: kernels.limiting_kernel(ENDLESS),
+        lambda: initialise(10**15, 3),
         lambda: labels.as_probabilities(ENDLESS),
         lambda: labels.make_targets("hard", y=[0, 1], n_classes=10**15),
         lambda: lessons.cross_fit(KernelTeacher, X, y, folds=2, n_classes=10**15),
