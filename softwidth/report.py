@@ -48,7 +48,7 @@ def page(plan: Mapping[str, Any]) -> str:
     from softwidth.plan_tables import TABLES, csv_text, file_name, rows_of
 
     whole = complete(plan)
-    scripts = [_vega(), _source("report.js")]
+    scripts = [_vega(), _source("report.js"), _source("print.js")]
     return _template().render(
         plan=whole,
         rows=_by_width(whole),
