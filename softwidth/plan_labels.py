@@ -137,7 +137,10 @@ def _held(lesson: Lesson, dataset: Dataset) -> tuple[Array | None, Array | None]
 
 def _teacher_of(spec: PlanSpec, teacher: Any, fits: int) -> tuple[Callable[[], Teacher], str]:
     if teacher is None:
-        name, seconds = spec.teacher or "wide", TEACHER_SHARE * spec.budget / (fits + 1)
+        name, seconds = (
+            spec.teacher or "wide",
+            TEACHER_SHARE * spec.budget / (fits + 2),
+        )  # and the tuning, and all predictions
         return lambda: make_teacher(name, seconds=seconds), f"{name} teacher"
     check_teacher(teacher)
     return lambda: copy.deepcopy(teacher), type(teacher).__name__

@@ -111,11 +111,11 @@ class Keeper:
             print(told, file=sys.stderr)
         return journal
 
-    def separation(self, task: Task, spec: PlanSpec, n_classes: int) -> Separation:
+    def separation(self, task: Task, spec: PlanSpec, n_classes: int, left: float) -> Separation:
         """As `plan_theory.separation_of`."""
         data = "" if self._digests is None else self._digests.data
         asked: dict[str, Any] = {"n_classes": n_classes, "seed": spec.seed}
-        asked["most"] = margin_rows(spec.budget)
+        asked["most"] = margin_rows(left)
         return self._once(
             {"kind": "margin", "data": data, **asked},
             lambda: separation_of(task.X, task.y, **asked),

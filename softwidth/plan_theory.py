@@ -16,7 +16,7 @@ from softwidth.tasks import split_rows
 
 MARGIN_ROWS = 2000  # a kernel margin of these takes seconds; that of more rows is no larger
 ROWS_A_CERTIFICATE = 4  # rows of the margin for one of the certified student's
-LEAST_ROWS, FULL_BUDGET = 500, 60.0  # however small the budget; seconds that allow all
+LEAST_ROWS, ALL_ROWS_FROM = 500, 40.0  # however little is left; seconds that allow all
 GAP = 1e-3
 
 
@@ -40,13 +40,13 @@ class Separation:
     certificate: dict[str, Any] | None
 
 
-def margin_rows(budget: float) -> int:
-    """Rows whose margin is looked for: fewer where the budget is small, as it takes their square.
+def margin_rows(left: float) -> int:
+    """Rows whose margin is looked for in the seconds left: it takes the square of their number.
 
-    >>> margin_rows(60), margin_rows(15)
-    (2000, 1000)
+    >>> margin_rows(40), margin_rows(10), margin_rows(-5)
+    (2000, 1000, 500)
     """
-    return int(min(MARGIN_ROWS, max(LEAST_ROWS, MARGIN_ROWS * np.sqrt(budget / FULL_BUDGET))))
+    return int(max(LEAST_ROWS, MARGIN_ROWS * min(1.0, np.sqrt(max(left, 0.0) / ALL_ROWS_FROM))))
 
 
 def separation_of(

@@ -117,7 +117,9 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keep
     pace.keep_in(keeper.journal(task, spec))
     # Before the search: its seconds are then known, and the search may have all others.
     data = labels.dataset
-    separation = _timed(pace, "margin", lambda: keeper.separation(task, spec, data.n_classes))
+    separation = _timed(
+        pace, "margin", lambda: keeper.separation(task, spec, data.n_classes, pace.left)
+    )
     search = search_widths(task, spec, pace, script=script, keeper=keeper)
     decision, tuned = search.decision, search.trainer.tuned
     return Plan(
