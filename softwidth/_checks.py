@@ -267,6 +267,16 @@ def check_matrix(name: str, X: Any, *, dtype: Any = np.float32) -> Array:
     return check_finite(name, as_type(name, array, dtype))
 
 
+def check_lengths(name: str, X: Array) -> Array:
+    """`X`, once every row has a squared length that is a number of its type."""
+    with np.errstate(over="ignore"):
+        bad = np.flatnonzero(~np.isfinite(np.einsum("nd,nd->n", X, X)))
+    if len(bad):
+        wish = f"has rows too long for {X.dtype}: {rows_text(bad)}. Scale them."
+        raise ArgumentError(name, X, wish)
+    return X
+
+
 def check_same_length(name: str, array: Sized, other: str, n: int) -> None:
     """`array` must have as many rows as the argument `other`, that is `n`."""
     if len(array) != n:
@@ -325,8 +335,9 @@ def check_memory(what: str, needed: float, *, share: float = 1.0, wish: str = ""
 
 def check_table(rows: int, classes: int) -> None:
     """A table of numbers in double precision, one for every row and class, must fit into memory."""
-    if 8 * rows * classes > SMALL:
-        check_memory(f"a table of {rows:,} rows and {classes:,} classes", 8 * rows * classes)
+    needed = 8 * int(rows) * int(classes)  # numpy's own whole numbers would overflow
+    if needed > SMALL:
+        check_memory(f"a table of {rows:,} rows and {classes:,} classes", needed)
 
 
 def check_rows_not_zero(name: str, not_zero: np.ndarray[Any, Any]) -> None:

@@ -18,6 +18,7 @@ from softwidth._checks import (
     check_class_ids,
     check_finite,
     check_integer,
+    check_lengths,
     check_number,
     check_numeric,
     check_same_length,
@@ -214,7 +215,7 @@ class _Run:
         allow_inf: bool = False,
     ) -> _Run:
         moved = comparator(network, v)
-        X = check_features(X, network.W.shape[1], np.float64)
+        X = check_lengths("X", check_features(X, network.W.shape[1], np.float64))
         T = check_integer("n_steps", n_steps, low=1)
         B = check_number("radius", radius, low=0, open_low=True, allow_inf=allow_inf)
         return cls(network, X, moved, check_step(step_size), T, B / math.sqrt(network.width))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from softwidth._checks import ArgumentError, listed
 from softwidth.experiments import Experiment
 from softwidth.store import spec_id
 
@@ -68,8 +69,12 @@ def cut(experiment: Experiment, specs: Sequence[Any], *, seconds: float) -> list
     A key's trials stay in the order of the list and are cut where their cost is most even.
     """
     groups: dict[str, dict[str, Any]] = defaultdict(dict)
-    for spec in specs:
-        groups[experiment.together(spec)].setdefault(spec_id(plain(spec)), spec)
+    trials = listed(specs)
+    if trials is None:
+        raise ArgumentError("specs", specs, "must be a list of trials.")
+    for spec in trials:
+        id_ = spec_id(plain(spec))
+        groups[experiment.together(spec)].setdefault(id_, spec)
     numbers = itertools.count()
     return [
         Portion(next(numbers), key, *columns)

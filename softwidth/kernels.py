@@ -16,6 +16,7 @@ from softwidth._checks import (
     check_choice,
     check_dtype,
     check_finite,
+    check_lengths,
     check_matrix,
     check_memory,
     check_numeric,
@@ -135,10 +136,10 @@ def _mean_weights(weights: Any, m: int) -> Array:
 
 def _inputs(X: Any, Z: Any, dtype: Any) -> tuple[Array, Array, bool]:
     check_choice("dtype", check_dtype("dtype", dtype).name, DTYPES)
-    X = check_matrix("X", X, dtype=dtype)
+    X = check_lengths("X", check_matrix("X", X, dtype=dtype))
     if Z is None:
         return X, X, True
-    Z = check_matrix("Z", Z, dtype=dtype)
+    Z = check_lengths("Z", check_matrix("Z", Z, dtype=dtype))
     if X.shape[1] != Z.shape[1]:
         raise ArgumentError("Z", Z, f"must have {X.shape[1]} columns, as X has.")
     return X, Z, False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import tempfile
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from hostile_answers import FaultError
 from hostile_models import SHORT
 from hostile_values import NUMBERS, TEXTS, Hostile
+from sklearn.exceptions import ConvergenceWarning
 from stores import trial
 from user_arrays import some_arrays
 
@@ -142,7 +144,8 @@ def sweeps(h: Hostile, where: Path) -> Any:
     trials = StudentTrials(curves=h.scalar(h.of([(), ("kl", "error")])), mistakes=h.scalar(True))
     spec = TrialSpec.of(**_spec(h, source=str(path)))
     specs = h.scalar([spec, *spec.grid(seed=[1, 2])])
-    with open_store(where / "rows.sqlite") as store:
+    with open_store(where / "rows.sqlite") as store, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # true, of so few steps
         try:
             sweep(
                 trials, specs, h.scalar(store), study=h.scalar("demo"), engine=h.of([None, None, "here", 0, "nowhere"]),

@@ -26,8 +26,10 @@ from softwidth._checks import (
 from softwidth.bounds import bounds
 from softwidth.certificates import theorem_a
 from softwidth.classifiers import classifier
+from softwidth.cutting import cut
 from softwidth.data import load
 from softwidth.engines import open_engine
+from softwidth.experiments import StudentTrials
 from softwidth.export import to_numpy
 from softwidth.files import read_arrays
 from softwidth.label_checks import check_soft_labels
@@ -103,6 +105,7 @@ def test_thousands_of_members_are_refused_by_the_directory(tmp_path):
         lambda: initialise(10**15, 3),
         lambda: labels.as_probabilities(ENDLESS),
         lambda: labels.make_targets("hard", y=[0, 1], n_classes=10**15),
+        lambda: labels.make_targets("hard", y=[0, 1], n_classes=np.int64(2**62)),
         lambda: lessons.cross_fit(KernelTeacher, X, y, folds=2, n_classes=10**15),
     ],
 )
@@ -134,6 +137,12 @@ def test_classes_take_memory_once_a_row_and_not_once_a_class():
         ("widths", lambda: PlanSpec.of({"widths": np.asarray(1.5)})),
         ("y", lambda: margin(X, ENDLESS[:, 0])),
         ("n", lambda: check_choice("n", 5, ["", "a"])),
+        ("X", lambda: kernels.limiting_kernel([[1e300, 0.0]])),
+        ("Z", lambda: kernels.limiting_kernel(X, np.full((1, 3), 1e30), dtype="float32")),
+        ("X", lambda: certified(1e300)),
+        ("specs", lambda: cut(StudentTrials(), 5, seconds=1.0)),
+        ("spec", lambda: cut(StudentTrials(), [5], seconds=1.0)),
+        ("width", lambda: TrialSpec.of(width=2).grid(width=5)),
         ("spoil", lambda: parse_spoil(5)),
         ("curves", lambda: pack({"kl": ENDLESS[:, 0]})),
         ("curves", lambda: pack([1.0])),
@@ -168,6 +177,11 @@ def test_classes_take_memory_once_a_row_and_not_once_a_class():
 def test_arguments_that_made_another_error(name, refused):
     with pytest.raises(ArgumentError, match=f"`{name}`"):
         refused()
+
+
+def certified(size):
+    run = {"step_size": 1.0, "n_steps": 1, "radius": 1.0}
+    return theorem_a(initialise(2, 3), np.ones((2, 3)), size * X, np.ones((len(X), 1)), **run)
 
 
 def taught(**settings):
