@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import json
 import resource
 import select
@@ -59,7 +60,9 @@ def work(inputs: list[tuple[str, int]]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (mapped + ADDRESSES,) * 2)
     for name, seed in inputs:
         print(json.dumps({"name": name, "seed": seed}), flush=True)
+        faulthandler.dump_traceback_later(SILENCE / 2)  # where it is, if it is still there
         print(json.dumps(run(name, seed)), flush=True)
+    faulthandler.cancel_dump_traceback_later()
 
 
 def run(name: str, seed: int) -> dict[str, Any]:

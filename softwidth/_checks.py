@@ -340,6 +340,15 @@ def check_table(rows: int, classes: int) -> None:
         check_memory(f"a table of {rows:,} rows and {classes:,} classes", needed)
 
 
+def check_room(name: str, given: Any) -> None:
+    """An array in double precision must fit into memory, before anything looks at its entries.
+
+    Broadcast and mapped arrays can be of any size; to look at all their entries could take days.
+    """
+    if isinstance(given, np.ndarray) and 8 * given.size > SMALL:
+        check_memory(f"`{name}` of shape {given.shape} in double precision", 8 * given.size)
+
+
 def check_rows_not_zero(name: str, not_zero: np.ndarray[Any, Any]) -> None:
     """Every row must have a direction: rows of zeros cannot be scaled to unit norm.
 

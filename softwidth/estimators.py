@@ -18,6 +18,7 @@ from softwidth._checks import (
     check_choice,
     check_flag,
     check_number,
+    check_room,
     check_weights,
 )
 from softwidth._types import Array, Labels
@@ -162,6 +163,8 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _check(self, X: Any, y: Any) -> tuple[Array, Labels, Any]:
         """Rows as they are learnt from, class ids, and the label distributions if there are any."""
         check_flag("normalise", self.normalise)
+        check_room("X", X)
+        check_room("y", y)
         if y is None:
             raise ArgumentError(
                 "y",
@@ -262,6 +265,7 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _logits(self, X: Any) -> Array:
         check_is_fitted(self)
+        check_room("X", X)
         X = validate_data(self, X, dtype=FLOATS, reset=False)
         return self.network_.logits(self._scaled(X))
 
@@ -282,6 +286,7 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy against labels, or against the top class of a matrix of label distributions."""
+        check_room("y", y)
         if _is_matrix(y):
             y = self.classes_[as_probabilities(y, name="y", n_classes=len(self.classes_)).argmax(1)]
         return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))

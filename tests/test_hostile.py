@@ -103,6 +103,8 @@ def test_thousands_of_members_are_refused_by_the_directory(tmp_path):
         ),
         lambda: kernels.limiting_kernel(ENDLESS),
         lambda: initialise(10**15, 3),
+        lambda: SoftLabelClassifier(4, step_size=1.0).fit(ENDLESS, y),
+        lambda: SoftLabelClassifier(4, step_size=1.0).fit(X, ENDLESS),
         lambda: labels.as_probabilities(ENDLESS),
         lambda: labels.make_targets("hard", y=[0, 1], n_classes=10**15),
         lambda: labels.make_targets("hard", y=[0, 1], n_classes=np.int64(2**62)),
