@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from softwidth._checks import ArgumentError, StoreError, check_flag, check_names
+from softwidth._checks import ArgumentError, StoreError, check_flag, check_names, listed
 from softwidth.store_address import address
 from softwidth.store_errors import patiently
 from softwidth.store_rows import Row, spec_id
@@ -296,11 +296,10 @@ def is_store(place: str) -> bool:
 
 def _rows(rows: Any) -> Iterable[Row]:
     """`rows`, once they are rows."""
-    rows = list(rows) if isinstance(rows, Iterable) else [rows]
-    for row in rows:
-        if not isinstance(row, Row):
-            raise ArgumentError("rows", row, "must be rows, see `Row.of`.")
-    return rows
+    found = listed(rows)
+    if found is None or not all(isinstance(row, Row) for row in found):
+        raise ArgumentError("rows", rows, "must be a list of rows, see `Row.of`.")
+    return found
 
 
 def _chunks(ids: Iterable[str], size: int) -> Iterator[list[str]]:

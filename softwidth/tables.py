@@ -191,8 +191,8 @@ def _labels(table: Any, target: str) -> np.ndarray[Any, Any]:
 def _as_text(target: str, labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     try:
         return labels.astype(str)
-    except UnicodeDecodeError:  # of bytes
-        wish = "is a column of bytes; labels must be whole numbers or text."
+    except ValueError:  # bytes, lists
+        wish = "is a column of neither whole numbers nor text."
         raise ArgumentError("target", target, wish) from None
 
 

@@ -196,7 +196,7 @@ def test_seeds_are_not_bounded_by_what_scikit_learn_takes():
 
 def test_ids_and_rows_of_a_store_are_checked(tmp_path):
     with open_store(tmp_path / "rows.sqlite") as store:
-        for act in (lambda: store.known(np.array(1.5)), lambda: store.put([1]), lambda: store.get(5)):  # fmt: skip
+        for act in (lambda: store.known(np.array(1.5)), lambda: store.put([1]), lambda: store.put(np.array(1.5)), lambda: store.get(5)):  # fmt: skip
             with pytest.raises(ArgumentError):
                 act()
 
@@ -236,10 +236,11 @@ def test_a_table_of_very_many_columns_asks_for_their_memory(tmp_path, monkeypatc
         load(path, target="label")
 
 
-def test_labels_of_bytes_are_named(tmp_path):
+@pytest.mark.parametrize("labels", [[b"a", b"\xff"], [[1, 2], [1, 2]]])
+def test_labels_that_are_no_text_are_named(tmp_path, labels):
     path = tmp_path / "t.parquet"
-    pd.DataFrame({"x": [1.0, 2.0], "label": [b"a", b"\xff"]}).to_parquet(path)
-    with pytest.raises(ArgumentError, match="column of bytes"):
+    pd.DataFrame({"x": [1.0, 2.0], "label": labels}).to_parquet(path)
+    with pytest.raises(ArgumentError, match="neither whole numbers nor text"):
         load(path, target="label")
 
 
