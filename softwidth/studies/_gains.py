@@ -53,12 +53,15 @@ def told(line: Line, name: str = "mean_gain") -> str:
 def said_of(line: Line, name: str) -> Said:
     """Gain, its part that is softness, and the saving of one group."""
     width = "beyond all tried" if np.isinf(line["least_width"]) else f"{line['least_width']:.0f}"
-    bound = "at least " if line["saving_at_least"] else ""
+    saved = (
+        f"hard labels need {'at least ' if line['saving_at_least'] else ''}{line['saving']:.3g} times as "
+        f"many neurons ({line['saving_low']:.3g} to {line['saving_high']:.3g})"
+        if line["saving"] != 1 or not line["saving_at_least"]
+        else "hard labels do as well at none of the widths tried"  # and soft ones at the last only
+    )
     return Said(
         f"{name}: {told(line)} points on average over the widths, {told(line, 'beyond')} of them beyond "
-        f"the teacher's top class; least width {width}, hard labels need {bound}"
-        f"{line['saving']:.3g} times as many neurons ({line['saving_low']:.3g} to "
-        f"{line['saving_high']:.3g}).",
+        f"the teacher's top class; least width {width}, {saved}.",
         (int(line["row"]),),
     )
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pandas
 
 CLAIM = "Soft labels win with ten classes as they do with two."
-COST = "5 min of one core on digits"
-LAST = "not run yet"
+COST = "4 worker min, 1,910 students of digits"
+LAST = "supported: +6.58 (+5.20 to +7.94) points"
 WIDTHS = (4, 8, 16, 32)
 TASKS = {"10 classes": None, "parity": PARITY}
 COMPARISONS = 2 * len(TASKS)  # on two data sets
