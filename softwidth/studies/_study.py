@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     import altair
     import pandas
 
-NAMES = ("table1", "radius")
+NAMES = (
+    "table1",
+    "initialisation",
+    "radius",
+    "teacher",
+    "multiclass",
+    "label-noise",
+    "clean-limit",
+    "both-layers",
+)
 VERDICTS = ("supported", "refuted", "undecided")
 Ask = Callable[[Sequence[TrialSpec]], list[Row]]  # trains what is not stored; rows with curves
 

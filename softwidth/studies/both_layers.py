@@ -1,0 +1,63 @@
+"""Both layers trained, with biases and momentum: does the finding survive in a usual network.
+
+The theorems train the first layer only. Noisy parity (`_scenes`), a teacher of other rows; also
+without momentum, as the theorems have it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from softwidth.studies._gains import draw_gains, everywhere, groups
+from softwidth.studies._scenes import SMOKE, noisy_parity, scene
+from softwidth.studies._study import Ask, Scale, Verdict
+from softwidth.studies._table import KINDS, by_width, group_lines
+from softwidth.studies._tuned import tuned
+
+if TYPE_CHECKING:
+    import altair
+    import pandas
+
+CLAIM = "Soft labels win also when output layer and biases are trained, with momentum or without."
+COST = "3 min of one core on digits"
+LAST = "not run yet"
+NETWORKS: dict[str, dict[str, Any]] = {
+    "first layer": {},
+    "first layer, no momentum": {"momentum": 0.0},
+    "both layers": {"train_output": True},
+    "both layers and biases": {"train_output": True, "bias": True},
+    "both layers and biases, He": {"train_output": True, "bias": True, "init": "he"},
+}
+COMPARISONS = 2 * len(NETWORKS)  # on two data sets
+
+
+def measure(ask: Ask, scale: Scale) -> pandas.DataFrame:
+    """A row for every data set, network, width and label kind."""
+    import pandas as pd
+
+    return pd.DataFrame([line for source in scale.data for line in _of_data(ask, scale, source)])
+
+
+def _of_data(ask: Ask, scale: Scale, source: str) -> list[dict[str, Any]]:
+    here = scene(source, scale)
+    lines: list[dict[str, Any]] = []
+    for name in scale(NETWORKS, list(NETWORKS)[2:4]):
+        found = tuned(
+            ask, noisy_parity(source, scale, **NETWORKS[name]), seeds=scale(10, 2),
+            width=here.widths, labels=KINDS, **scale({}, SMOKE),
+        )  # fmt: skip
+        lines += group_lines(
+            {"data": source, "network": name}, by_width(found), draws=here.draws, comparisons=COMPARISONS
+        )  # fmt: skip
+    return lines
+
+
+def judge(table: pandas.DataFrame) -> Verdict:
+    """Supported by a gain in every network on all data, refuted by a loss in one."""
+    lines = groups(table, ("data", "network"))
+    return everywhere(lines, lambda line: f"{line['network']} on {line['data']}", "Soft labels win")
+
+
+def draw(table: pandas.DataFrame) -> altair.TopLevelMixin:
+    """The gains network by network."""
+    return draw_gains(table, "network", "what is trained")

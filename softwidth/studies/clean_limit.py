@@ -1,0 +1,122 @@
+"""Where hard labels are almost soft already: the advantage against mean |p - y|.
+
+Parity of digits (`_scenes`) with noise from none to much, a teacher of other rows. What differs
+between given and soft labels, mean |p - y| of the students' rows, is measured; the noise only moves it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softwidth.resampling import LEVEL
+from softwidth.studies._gains import groups, interval, said_of, told
+from softwidth.studies._scenes import SMOKE, noisy_parity, scene
+from softwidth.studies._study import Ask, Scale, Verdict
+from softwidth.studies._table import KINDS, by_width, group_lines
+from softwidth.studies._tuned import tuned
+
+if TYPE_CHECKING:
+    import altair
+    import pandas
+
+CLAIM = (
+    "The cleaner the data, the smaller the advantage of soft labels: it grows with mean |p - y|."
+)
+COST = "4 min of one core on digits"
+LAST = "not run yet"
+NOISES = {"digits": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), "mnist": (0.0, 0.4, 0.8)}
+COMPARISONS = sum(len(levels) for levels in NOISES.values())
+
+
+def measure(ask: Ask, scale: Scale) -> pandas.DataFrame:
+    """A row for every data set, noise, width and label kind."""
+    import pandas as pd
+
+    return pd.DataFrame([line for source in scale.data for line in _of_data(ask, scale, source)])
+
+
+def _of_data(ask: Ask, scale: Scale, source: str) -> list[dict[str, Any]]:
+    here = scene(source, scale)
+    lines: list[dict[str, Any]] = []
+    for noise in scale(NOISES.get(source, NOISES["digits"]), (0.0, 0.8)):
+        found = tuned(
+            ask, noisy_parity(source, scale, noise=noise, draws=here.draws if noise else 1),
+            seeds=scale(10, 2), width=here.widths, labels=KINDS, **scale({}, SMOKE),
+        )  # fmt: skip
+        lines += group_lines(
+            {"data": source, "noise": noise}, by_width(found),
+            draws=here.draws if noise else 1, comparisons=COMPARISONS,
+        )  # fmt: skip
+    return lines
+
+
+def slope(lines: list[dict[str, Any]]) -> tuple[float, float, float]:
+    """Points of gain for each 0.1 of mean |p - y|, by weighted least squares, with 95 % ends.
+
+    Weights are the gains' own inverse variances; what the line leaves unexplained widens the
+    interval (a factor of at least 1, Birge 1932), as levels of noise differ in more than this.
+    """
+    x = np.array([10 * line["softness"] for line in lines])
+    y = np.array([line["mean_gain"] for line in lines])
+    spread = np.array([np.diff(interval(line))[0] for line in lines])
+    w = 1 / np.maximum(spread, 0.1) ** 2
+    centred = x - np.average(x, weights=w)
+    total = (w * centred**2).sum()
+    b = (w * centred * y).sum() / total
+    left = y - np.average(y, weights=w) - b * centred
+    deviation = _deviation(spread)
+    chi = (left**2 / deviation**2).sum() / max(len(x) - 2, 1)
+    error = _normal_end(1) * np.sqrt(max(chi, 1.0) / (centred**2 / deviation**2).sum())
+    return float(b), float(b - error), float(b + error)
+
+
+def _deviation(spread: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Standard deviations of gains from the widths of their intervals, which are Bonferroni's."""
+    return np.maximum(spread, 0.1) / (2 * _normal_end(COMPARISONS))
+
+
+def _normal_end(comparisons: int) -> float:
+    from scipy.stats import norm
+
+    return float(norm.isf((1 - LEVEL) / comparisons / 2))
+
+
+def judge(table: pandas.DataFrame) -> Verdict:
+    """Supported by a slope above 0 on all data together, refuted by one below it."""
+    lines = groups(table, ("data", "noise"))
+    b, low, high = slope(lines)
+    word = "supported" if low > 0 else "refuted" if high < 0 else "undecided"
+    cleanest = min(lines, key=lambda line: float(line["softness"]))
+    return Verdict(
+        word,
+        f"{b:+.1f} points ({low:+.1f} to {high:+.1f}) of gain for each 0.1 of mean |p - y|, over "
+        f"{len(lines)} levels of noise; at the cleanest ({_named(cleanest)}) the gain is "
+        f"{told(cleanest)} points.",
+        b,
+        (low, high),
+        "points of gain for 0.1 of |p - y|",
+        tuple(line["row"] for line in lines),
+        tuple(said_of(line, _named(line)) for line in lines),
+    )
+
+
+def _named(line: Any) -> str:
+    return f"noise {line['noise']:g} on {line['data']}, mean |p - y| {line['softness']:.3f}"
+
+
+def draw(table: pandas.DataFrame) -> altair.TopLevelMixin:
+    """Gain against mean |p - y|, a point a level of noise."""
+    import altair as alt
+
+    rows = table[table.labels == "soft"].drop_duplicates(["data", "noise"])
+    base = alt.Chart(rows).encode(
+        x=alt.X("softness:Q", title="mean |p - y| of the students' rows"), color="data:N"
+    )
+    bars = base.mark_rule().encode(
+        y=alt.Y("mean_gain_low:Q", title="gain over hard labels (points)"), y2="mean_gain_high:Q"
+    )
+    marks = base.mark_point(filled=True, size=60).encode(y="mean_gain:Q", shape="data:N")
+    zero = alt.Chart(rows).mark_rule(strokeDash=[2, 2], color="#6c7275").encode(y=alt.datum(0))
+    return alt.layer(zero, bars, marks).properties(height=260)
