@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from softwidth._types import Array
 from softwidth.resampling import LEVEL, resampled_weights
 from softwidth.store import Row
 from softwidth.trial_measures import mistakes
+
+Counts = np.ndarray[Any, np.dtype[np.uint8]]
 
 DRAWS = 4000
 BLOCK = 500  # draws at a time
@@ -67,14 +71,29 @@ def difference(first: Array, second: Array, *, comparisons: int = 1, seed: int =
     """
     if first.shape != second.shape:
         raise ArgumentError("second", second.shape, f"must have the shape {first.shape}.")
-    D, rng = (first - second).astype(np.float32), np.random.default_rng(seed)
+    D = (first - second).astype(np.float32)
     S, N = D.shape
     if not D.any():  # a kind beside itself
         return Difference(0.0, (0.0, 0.0))
     means = []
-    for _ in range(DRAWS // BLOCK):
-        by_seed = resampled_weights(rng, BLOCK, N, N).astype(np.float32) @ D.T
-        means.append(np.einsum("bs,bs->b", by_seed, resampled_weights(rng, BLOCK, S, S)))
+    for rows, seeds in _weights(S, N, seed):
+        by_seed = (rows.astype(np.float32) @ D.T) / N
+        means.append(np.einsum("bs,bs->b", by_seed, seeds))
     tail = (1 - LEVEL) / comparisons / 2
     low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
     return Difference(float(D.mean(dtype=np.float64)), (float(low), float(high)))
+
+
+@functools.lru_cache(maxsize=2)
+def _weights(S: int, N: int, seed: int) -> list[tuple[Counts, Array]]:
+    """Blocks of how often each row was drawn, and of the seeds' weights.
+
+    Equal shapes have equal draws: a table of hundred differences over 10,000 rows makes them once,
+    in a byte a number.
+    """
+    rng = np.random.default_rng(seed)
+    blocks = []
+    for _ in range(DRAWS // BLOCK):
+        rows = np.rint(N * resampled_weights(rng, BLOCK, N, N)).astype(np.uint8)
+        blocks.append((rows, resampled_weights(rng, BLOCK, S, S)))
+    return blocks
