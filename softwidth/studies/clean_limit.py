@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 CLAIM = (
     "The cleaner the data, the smaller the advantage of soft labels: it grows with mean |p - y|."
 )
-COST = "4 min of one core on digits"
-LAST = "not run yet"
+COST = "5 worker min, 6,460 students of digits"
+LAST = "supported: +1.13 (+0.57 to +1.70) points of gain for 0.1 of |p - y|"
 NOISES = {"digits": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), "mnist": (0.0, 0.4, 0.8)}
 COMPARISONS = sum(len(levels) for levels in NOISES.values())
 
@@ -117,6 +117,8 @@ def draw(table: pandas.DataFrame) -> altair.TopLevelMixin:
     bars = base.mark_rule().encode(
         y=alt.Y("mean_gain_low:Q", title="gain over hard labels (points)"), y2="mean_gain_high:Q"
     )
-    marks = base.mark_point(filled=True, size=60).encode(y="mean_gain:Q", shape="data:N")
+    marks = base.mark_point(filled=True, size=60).encode(
+        y="mean_gain:Q", shape=alt.Shape("data:N", legend=None)
+    )
     zero = alt.Chart(rows).mark_rule(strokeDash=[2, 2], color="#6c7275").encode(y=alt.datum(0))
     return alt.layer(zero, bars, marks).properties(height=260)
