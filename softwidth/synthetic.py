@@ -86,9 +86,9 @@ def net(
         check_integer("features", _whole(features), low=2),
     )
     N, number = check_integer("rows", _whole(rows), low=4), check_integer("seed", _whole(seed))
-    check_number("steepness", steepness, low=0, open_low=True)
+    check_number("steepness", steepness, low=0, high=1e6, open_low=True)
     total = N + sum(HELD_OUT.values())
-    check_memory("a synthetic source", 8.0 * (total * (3 * D + 2 * H) + H * D))
+    check_memory("a synthetic source", 8.0 * (float(total) * (3.0 * D + 2.0 * H) + float(H) * D))
     # Held-out rows first: they and the truth are the same whatever the number of rows.
     rng = np.random.default_rng([number, H, D])
     X = rng.standard_normal((total, D))

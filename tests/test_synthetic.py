@@ -82,6 +82,14 @@ def test_students_of_exact_labels_come_near_the_best_error_there_is():
     )
 
 
+@pytest.mark.parametrize(
+    "text", ["net(1e300, 1e300)", "net(2, 2, 1e308)", "circle(4e300)", "circle()", "net(1,2,3,4,5,6)"]
+)  # fmt: skip
+def test_numbers_beyond_all_use_are_one_of_our_errors(text):
+    with pytest.raises(SoftwidthError):
+        synthetic(text)
+
+
 @given(st.from_regex(r"\s*(circle|net|nte|x)\s*\([-0-9., e]*\)\s*", fullmatch=True))
 def test_any_text_is_a_source_or_one_of_our_errors(text):
     try:
