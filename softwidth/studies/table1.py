@@ -9,11 +9,12 @@ labels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from softwidth.store import Row
 from softwidth.studies._compare import difference, wrong
-from softwidth.studies._study import Ask, Scale, Verdict
+from softwidth.studies._study import Ask, Said, Scale, Verdict
 from softwidth.studies._table import behind, records
 from softwidth.studies._tuned import tuned
 from softwidth.trial_spec import TrialSpec
@@ -121,14 +122,39 @@ def judge(table: pandas.DataFrame) -> Verdict:
         f"{most['data']}, {most['task']}, with a teacher {most['regime']}."
     )
     word = "refuted" if worse else "supported" if better else "undecided"
+    rows = tuple(row["row"] for row in soft)
     return Verdict(
-        word,
-        sentence,
-        float(most["gain"]),
-        (low, high),
-        "points",
-        tuple(row["row"] for row in soft),
+        word, sentence, float(most["gain"]), (low, high), "points", rows, _beside_print(soft)
     )
+
+
+def _beside_print(soft: list[dict[str, Any]]) -> tuple[Said, ...]:
+    """The printed gains beside ours, where the task is the paper's: MNIST, a teacher in-sample."""
+    own = [row for row in soft if row["data"] == "mnist" and row["regime"] == "in-sample"]
+    if not own:
+        return ()
+    outside = [row for row in own if not row["gain_low"] <= printed_gain(row) <= row["gain_high"]]
+    told = "; ".join(
+        f"{row['task']}, width {row['width']}: printed {printed_gain(row):+.2f}, here "
+        f"{row['gain']:+.2f} ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
+        for row in own
+    )
+    return (
+        Said(
+            f"Of the {len(own)} printed gains {len(outside)} lie outside the interval found here: {told}.",
+            tuple(row["row"] for row in own),
+        ),
+    )
+
+
+def printed_gain(row: Mapping[str, Any]) -> float:
+    """Soft minus hard of a cell of the paper's table, in points.
+
+    >>> round(printed_gain({"task": "all", "width": 4}), 2)
+    6.78
+    """
+    hard, soft = PRINTED[row["task"], row["width"]]
+    return soft - hard
 
 
 def draw(table: pandas.DataFrame) -> altair.TopLevelMixin:

@@ -19,7 +19,7 @@ from softwidth.studies._compare import difference, wrong
 from softwidth.studies._gains import sign
 from softwidth.studies._study import Ask, Said, Scale, Verdict
 from softwidth.studies._table import KINDS, behind, errors_told, points, records
-from softwidth.studies.table1 import POSITIVE, PRINTED
+from softwidth.studies.table1 import POSITIVE, printed_gain
 from softwidth.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ CLAIM = "Some choice of steps, step size and radius, the same for both kinds of 
 COST = "1 min of one core on digits, 5 min on MNIST"
 LAST = "not run yet"
 WIDTH = 4
-GAP = PRINTED["all", WIDTH][1] - PRINTED["all", WIDTH][0]  # points
+GAP = printed_gain({"task": "all", "width": WIDTH})  # points
 EPOCHS = {"digits": (10, 100), "mnist": (1, 5)}
 STEP_SIZES = (0.1, 1.0, 10.0, 100.0)
 RADII = (1.0, 10.0, None)  # None: no projection
