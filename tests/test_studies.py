@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from softwidth import studies
 from softwidth._checks import ArgumentError
 from softwidth.cli import main
-from softwidth.store import open_store
+from softwidth.store import open_store, spec_id
+from softwidth.studies._cells import cell_lines, cell_name
 from softwidth.studies._compare import difference
 from softwidth.studies._tuned import tuned
 from softwidth.trial_spec import TrialSpec
@@ -152,6 +153,20 @@ def test_both_kinds_are_tuned_with_equal_effort_within_the_grid():
         for kind in ("hard", "soft")
     }
     assert tried["hard"] == tried["soft"] == 3 * 7 + 1
+
+
+def test_settings_that_follow_the_seed_draw_anew_for_every_student():
+    """Tuned and told students alike; their cell is one, and names every stored row."""
+    ask = Landscape({"soft": 1.0})
+    base = TrialSpec.of(width=2, teacher="annotators", teacher_settings={"rate": 0.3}, votes=3)
+    ((_, rows),) = tuned(
+        ask, base, seeds=4, follow=("label_seed", "teacher_seed"), labels=["soft"]
+    )  # fmt: skip
+    for spec in ask.asked:
+        assert spec.seed == spec.label_seed == spec.teacher_seed
+    (name,) = {cell_name(row.spec) for row in rows}
+    line = json.loads(cell_lines(rows, [name]))
+    assert studies.stored_ids(line) == [spec_id(row.spec) for row in rows]
 
 
 # --- intervals
