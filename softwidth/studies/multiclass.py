@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CLAIM = "Soft labels win with ten classes as they do with two."
 COST = "5 min of one core on digits"
 LAST = "not run yet"
-WIDTHS = {"digits": (4, 8, 16, 32, 64), "mnist": (4, 8, 16, 32)}
+WIDTHS = (4, 8, 16, 32)
 TASKS = {"10 classes": None, "parity": PARITY}
 COMPARISONS = 2 * len(TASKS)  # on two data sets
 
@@ -37,7 +37,7 @@ def measure(ask: Ask, scale: Scale) -> pandas.DataFrame:
 
 def _of_data(ask: Ask, scale: Scale, source: str) -> list[dict[str, Any]]:
     here = scene(source, scale)
-    widths = scale(WIDTHS.get(source, WIDTHS["digits"]), (4,))
+    widths = scale(WIDTHS, WIDTHS[:1])
     lines: list[dict[str, Any]] = []
     for task, positive in TASKS.items():
         own = widths if positive is None else here.widths  # parity's are the other studies' too
