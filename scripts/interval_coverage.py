@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from softwidth._types import Array
+from softwidth._types import Array, Labels
 from softwidth.advice import recommend
 from softwidth.bank import log_likelihoods
 from softwidth.distributions import entropy
@@ -66,6 +66,10 @@ class Family:
     same_as : str, optional
         A null family: rows and hard labels of another one, and these as soft labels too, learned by
         students of other seeds, so that only chance tells the kinds apart.
+    redrawn : bool
+        A null family beyond what intervals promise: every repetition has training rows of its own,
+        and its soft labels are second labels, drawn like the hard ones. Neither kind is better, but
+        on the rows given one of them has the luck.
     """
 
     features: int
@@ -75,28 +79,35 @@ class Family:
     metric: str = "error"
     narrowest: int = 2
     same_as: str = ""
+    redrawn: bool = False
 
     @property
     def listed(self) -> tuple[int, ...]:
         """Widths of a plan that does not search for others."""
         return tuple(self.narrowest * 2**k for k in range(4))
 
-    def draw(self, rng: np.random.Generator, n: int) -> tuple[Array, Any, Array]:
+    def draw(self, rng: np.random.Generator, n: int) -> tuple[Array, Labels, Array]:
         """Rows, drawn labels, and probabilities."""
         X = rng.standard_normal((n, self.features))
         X = (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32)
         P = self.chances(X)
-        y = (P.cumsum(axis=1)[:, :-1] < rng.random((n, 1))).sum(axis=1)
-        return X, y.astype(np.int64), P
+        return X, self.label(rng, P), P
+
+    def label(self, rng: np.random.Generator, P: Array) -> Labels:
+        """Labels drawn from probabilities."""
+        below = P.cumsum(axis=1)[:, :-1] < rng.random((len(P), 1))
+        return below.sum(axis=1).astype(np.int64)
 
     def task(self, name: str, repetition: int) -> Task:
         """The family's training rows, and a repetition's own others."""
-        train = np.random.default_rng([*(self.same_as or name).encode(), 0])
+        own = [3, repetition] if self.redrawn else [0]
+        train = np.random.default_rng([*(self.same_as or name).encode(), *own])
         X, y, P = self.draw(train, self.rows)
         rng = np.random.default_rng([*name.encode(), 1, repetition])
         Xv, yv, Pv = self.draw(rng, VALIDATION)
         Xt, yt, Pt = self.draw(rng, TEST)
-        soft = np.eye(P.shape[1])[y] if self.same_as else P
+        soft = np.eye(P.shape[1])[self.label(train, P) if self.redrawn else y]
+        soft = soft if self.same_as or self.redrawn else P
         return Task(X, y, soft, Rows(Xv, yv, Pv), Rows(Xt, yt, Pt))
 
 
@@ -123,6 +134,7 @@ FAMILIES = {
     "divergence": Family(3, 150, _waves, tolerance=0.05, metric="kl"),
     "clean": Family(3, 150, lambda X: _waves(X, 40.0)),
     "relabelled": Family(3, 150, _waves, tolerance=0.025, same_as="waves"),
+    "redrawn": Family(3, 150, _waves, tolerance=0.025, redrawn=True),
 }
 
 
@@ -367,28 +379,34 @@ def _saving_covered(row: Row, true: dict[str, float]) -> bool:
 
 def judged(name: str, search: bool, repetitions: int, store: Any) -> dict[str, Any]:
     """One line of the table."""
-    family = FAMILIES[name]
-    curves, errors = truth_curves(family.same_as or name, store)
-    if family.same_as:  # exactly one curve
-        curves, errors = (dict.fromkeys(KINDS, of["hard"]) for of in (curves, errors))
-    true = true_widths(curves, family, search=search)
     specs = [{"family": name, "search": search, "repetition": r} for r in range(repetitions)]
     _run(Plans(), specs, store, f"{name}: {'searching' if search else 'listed'} plans")
     rows = collect(specs, store)
     line = {"family": name, "widths": "searched" if search else "listed"}
-    line |= {"hard": f"{true['hard']:g}", "soft": f"{true['soft']:g}"}
-    for kind in ("hard", "soft"):
-        line[f"covered {kind}"] = _share(
-            _covers(row.metrics["least"][kind]["interval"], true[kind]) for row in rows
-        )
-    line["covered saving"] = _share(_saving_covered(row, true) for row in rows)
+    if not FAMILIES[name].redrawn:
+        line |= _covered(name, search, rows, store)
     line["called"] = _share(row.metrics["called"] != "either" for row in rows)
     octaves = [np.log2(np.divide(*row.metrics["saving"]["interval"][::-1])) for row in rows]
     line["octaves"] = f"{np.median(octaves):.1f}"
     line["students"] = f"{np.mean([np.mean(row.metrics['seeds']) for row in rows]):.1f}"
-    line["seconds"] = f"{sum(row.seconds for row in rows):.0f}"
-    line["truth's error"] = f"{max(e.max() for e in errors.values()):.1e}"
     return line
+
+
+def _covered(name: str, search: bool, rows: Sequence[Row], store: Any) -> dict[str, str]:
+    """The true least widths, and how often they and their ratio are covered."""
+    family = FAMILIES[name]
+    curves, errors = truth_curves(family.same_as or name, store)
+    if family.same_as:  # exactly one curve
+        curves = dict.fromkeys(KINDS, curves["hard"])
+    true = true_widths(curves, family, search=search)
+    found = {"hard": f"{true['hard']:g}", "soft": f"{true['soft']:g}"}
+    for kind in ("hard", "soft"):
+        found[f"covered {kind}"] = _share(
+            _covers(row.metrics["least"][kind]["interval"], true[kind]) for row in rows
+        )
+    found["covered saving"] = _share(_saving_covered(row, true) for row in rows)
+    found["truth's error"] = f"{max(e.max() for e in errors.values()):.0e}"
+    return found
 
 
 def _share(hits: Iterable[bool]) -> str:
