@@ -1,10 +1,10 @@
 """How often the intervals of a plan cover the truth, and how often it sees a difference where none is.
 
-Run: ``python scripts/interval_coverage.py [--repetitions 200] [--store coverage.sqlite] [--only NAME]``. It goes
-on from where it was broken off. The result is in docs/LOG.md.
+Run: ``python scripts/interval_coverage.py [--repetitions 200] [--store coverage.sqlite] [--only NAME]``.
+It goes on from where it was broken off. The result is in docs/LOG.md.
 
 A family is a distribution with known p(x) and one set of training rows. Its truth is the mean loss of
-hundreds of students of every label kind and width on 100,000 rows, each row counted by its p(x) and not
+a thousand students of every label kind and width on 100,000 rows, each row counted by its p(x) and not
 by a drawn label, at the step size that other students' mean loss chooses: the least width is where
 the monotone curve is within the tolerance of the least such curve. Repetitions are whole plans, as
 `softwidth.plan` searches them, with validation rows, test rows and students of their own on the same
@@ -45,9 +45,11 @@ TRUTH_WIDTHS = (2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32)
 STEP_SIZES = (3.0, 10.0, 30.0)
 EPOCHS, SEEDS, ROUNDS = 30, 5, 2
 VALIDATION, TEST = 1000, 50  # rows of a plan
-POPULATION, CHUNK = 100_000, 5_000  # rows of the truth
-CHOOSING, MEASURING = 24, 200  # students that choose a step size, and others that tell the truth
+CHOOSING, MEASURING = 24, 1000  # students that choose a step size, and others that tell the truth
+POPULATION, PARTS = 100_000, 5  # rows of the truth; a fifth of the students answer for a fifth
+CHUNK = 5_000  # rows at a time
 APART = 10**6  # seeds from one repetition's students to the next one's
+AGAIN = 500  # times that a truth is found again with the errors that it may have
 FOREVER = 1e9  # seconds: what is trained must not depend on the machine
 
 
@@ -148,7 +150,7 @@ class Truth:
         """In units of `Experiment.cost`."""
         family, students = FAMILIES[spec["family"]], len(spec["kinds"]) * spec["seeds"]
         return float(
-            200 * spec["width"] * students * (family.rows * EPOCHS + spec["population"] / 10)
+            200 * spec["width"] * students * (family.rows * EPOCHS + POPULATION / PARTS / 10)
         )
 
     def together(self, spec: Any) -> str:
@@ -166,7 +168,8 @@ class Truth:
         return [self._row(*prepared, spec) for spec in specs]
 
     def _row(self, task: Task, population: Any, spec: Any) -> Row:
-        (X, _, P), rows = population, spec["population"]
+        rows = POPULATION // PARTS
+        X, _, P = (of[spec["part"] * rows :][:rows] for of in population)
         began, metric = time.perf_counter(), FAMILIES[spec["family"]].metric
         seeds = range(spec["first"], spec["first"] + spec["seeds"])
         students = [
@@ -305,24 +308,36 @@ class _Moved:
 def truth_curves(name: str, store: Any) -> tuple[dict[str, Array], dict[str, Array]]:
     """Mean loss by kind and width of `TRUTH_WIDTHS`, each at its best step size, and standard errors."""
     choosing = [
-        {"family": name, "width": w, "kinds": [[k, s] for k in KINDS for s in STEP_SIZES]}
-        | {"first": 0, "seeds": CHOOSING, "population": POPULATION // 5}
-        for w in TRUTH_WIDTHS
+        _students(name, width, [[k, s] for k in KINDS for s in STEP_SIZES], 0, CHOOSING)
+        for width in TRUTH_WIDTHS
     ]
     _run(Truth(), choosing, store, f"{name}: step sizes of the truth")
     best = [_best_steps(row) for row in collect(choosing, store)]
+    share = MEASURING // PARTS
     measuring = [
-        {"family": name, "width": w, "kinds": steps, "first": CHOOSING}
-        | {"seeds": MEASURING, "population": POPULATION}
-        for w, steps in zip(TRUTH_WIDTHS, best, strict=True)
+        _students(name, width, steps, CHOOSING + part * share, share, part)
+        for width, steps in zip(TRUTH_WIDTHS, best, strict=True)
+        for part in range(PARTS)
     ]
     _run(Truth(), measuring, store, f"{name}: truth")
     rows = collect(measuring, store)
-    means, errors = (np.array([row.metrics[key] for row in rows]).T for key in ("mean", "sd"))
-    return (
-        dict(zip(KINDS, means, strict=True)),
-        dict(zip(KINDS, errors / np.sqrt(MEASURING), strict=True)),
+    means, sds = (
+        np.array([row.metrics[key] for row in rows]).reshape(-1, PARTS, len(KINDS))
+        for key in ("mean", "sd")
     )
+    errors = np.sqrt((sds**2).mean(axis=1) / MEASURING)
+    return (
+        dict(zip(KINDS, means.mean(axis=1).T, strict=True)),
+        dict(zip(KINDS, errors.T, strict=True)),
+    )
+
+
+def _students(
+    name: str, width: int, kinds: list[list[Any]], first: int, seeds: int, part: int = 0
+) -> dict[str, Any]:
+    """A spec of `Truth`."""
+    spec = {"family": name, "width": width, "kinds": kinds, "first": first, "seeds": seeds}
+    return spec | {"part": part}
 
 
 def _best_steps(row: Row) -> list[list[Any]]:
@@ -405,8 +420,22 @@ def _covered(name: str, search: bool, rows: Sequence[Row], store: Any) -> dict[s
             _covers(row.metrics["least"][kind]["interval"], true[kind]) for row in rows
         )
     found["covered saving"] = _share(_saving_covered(row, true) for row in rows)
-    found["truth's error"] = f"{max(e.max() for e in errors.values()):.0e}"
+    found["truth"] = _sure(curves, errors, family, search=search)
     return found
+
+
+def _sure(
+    curves: dict[str, Array], errors: dict[str, Array], family: Family, *, search: bool
+) -> str:
+    """How often the true widths would be found so, were the truth measured again."""
+    rng, true = np.random.default_rng(0), true_widths(curves, family, search=search)
+    same = 0
+    for _ in range(AGAIN):
+        noise = {k: errors[k] * rng.standard_normal(len(TRUTH_WIDTHS)) for k in KINDS}
+        moved = {k: curves[k] + noise["hard" if family.same_as else k] for k in KINDS}
+        found = true_widths(moved, family, search=search)
+        same += all(found[kind] == true[kind] for kind in ("hard", "soft"))
+    return f"{100 * same / AGAIN:.0f} % sure"
 
 
 def _share(hits: Iterable[bool]) -> str:
