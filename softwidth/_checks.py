@@ -17,6 +17,7 @@ import numpy as np
 from softwidth._types import Array, Labels
 
 SMALL = 2**24  # bytes that are not worth asking whether they are free
+MOST = 10**150  # of anything that is counted: its square is still a floating-point number
 
 
 class SoftwidthError(Exception):
@@ -157,6 +158,15 @@ def check_integer(name: str, value: int, *, low: int = 0) -> int:
     return int(value)
 
 
+def check_count(name: str, value: int, *, low: int = 1) -> int:
+    """`value` as a number of things: an int of at least `low` whose square is a float."""
+    if check_integer(name, value, low=low) > MOST:
+        raise ArgumentError(
+            name, value, f"must be a whole number of at least {low}, at most 1e150."
+        )
+    return int(value)
+
+
 def check_flag(name: str, value: Any) -> bool:
     """`value` as True or False."""
     if not isinstance(value, (bool, np.bool_)):
@@ -166,7 +176,7 @@ def check_flag(name: str, value: Any) -> bool:
 
 def check_width(name: str, width: int, *, paired: bool) -> int:
     """A width: positive, and even where the initialisation pairs the neurons."""
-    width = check_integer(name, width, low=1)
+    width = check_count(name, width)
     if paired and width % 2:
         raise ArgumentError(
             name, width, "must be even: symmetric initialisation pairs the neurons."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from softwidth._checks import check_integer, check_number
+from softwidth._checks import check_count, check_number
 from softwidth.bounds_soft import FLIPS, constant_step, drift, log_term
 from softwidth.theorems import (
     Bound,
@@ -51,7 +51,7 @@ def hard_loss(
     """
     gamma = check_margin(margin)
     B = check_number("radius", radius, low=0, open_low=True)
-    T = check_integer("n_steps", n_steps, low=1)
+    T = check_count("n_steps", n_steps)
     delta = drift(B, width, n_samples, n_classes=n_classes, confidence=confidence).value
     binary = n_classes == 2
     lost = delta if binary else 2 * delta  # a difference of two logits can lose twice as much

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from softwidth._checks import check_integer, check_number, check_width
+from softwidth._checks import check_count, check_number, check_width
 from softwidth.theorems import (
     Bound,
     Requirement,
@@ -117,7 +117,7 @@ def theorem_b(
     (0.01002, 0.00667)
     """
     n, K = check_counts(n_samples, n_classes)
-    T = check_integer("n_steps", n_steps, low=1)
+    T = check_count("n_steps", n_steps)
     eta = constant_step(K) if step_size is None else check_step(step_size)
     delta = drift(radius, width, n, n_classes=K, confidence=confidence).value
     rest = denominator(eta, K)
@@ -212,7 +212,7 @@ def soft_error(
     0.153
     """
     gamma = check_margin(margin)
-    T, m = check_integer("n_steps", n_steps, low=1), check_width("width", width, paired=True)
+    T, m = check_count("n_steps", n_steps), check_width("width", width, paired=True)
     scale, steps, square = soft_scales(gamma, radius, n_samples, n_classes, confidence)
     terms = {"steps": scale * steps / T, "width": scale * square / m}
     assumptions = {"radius · margin <= 1": radius * gamma <= 1}

@@ -16,8 +16,8 @@ import numpy as np
 from softwidth._checks import (
     ArgumentError,
     check_class_ids,
+    check_count,
     check_finite,
-    check_integer,
     check_lengths,
     check_number,
     check_numeric,
@@ -216,7 +216,7 @@ class _Run:
     ) -> _Run:
         moved = comparator(network, v)
         X = check_lengths("X", check_features(X, network.W.shape[1], np.float64))
-        T = check_integer("n_steps", n_steps, low=1)
+        T = check_count("n_steps", n_steps)
         B = check_number("radius", radius, low=0, open_low=True, allow_inf=allow_inf)
         return cls(network, X, moved, check_step(step_size), T, B / math.sqrt(network.width))
 

@@ -178,6 +178,7 @@ class Store:
         from softwidth.store_codec import columns, decoded
         from softwidth.store_schema import rows
 
+        check_flag("curves", curves)
         found: dict[str, Row] = {}
         for some in _chunks(ids, PAGE_WITH_CURVES if curves else PAGE):
             records = self._ask(select(*columns(curves)).where(rows.c.id.in_(some)))
@@ -199,6 +200,7 @@ class Store:
         from softwidth.store_codec import columns, decoded
         from softwidth.store_schema import rows
 
+        check_flag("curves", curves)
         page = PAGE_WITH_CURVES if curves else PAGE
         query = select(*columns(curves)).order_by(rows.c.id).limit(page)
         if study is not None:

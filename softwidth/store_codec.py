@@ -35,7 +35,7 @@ def encoded(row: Row) -> dict[str, Any]:
         "seconds": check_number("seconds", row.seconds, low=0.0),
         "versions": canonical("versions", row.versions),
         "machine": _short(row.machine),
-        "commit_id": row.commit and _short(row.commit),
+        "commit_id": None if row.commit is None else _short(row.commit),
         "created": _short(row.created),
     }
 

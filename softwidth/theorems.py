@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from softwidth._checks import ArgumentError, check_integer, is_real
+from softwidth._checks import ArgumentError, check_count, check_integer, is_real
 
 SMALLEST = 1e-30  # of a margin or error: its fourth power is still a floating-point number
 LARGEST_MARGIN = 0.5
@@ -141,8 +141,7 @@ def check_open_unit(name: str, value: Any) -> float:
 
 def check_counts(n_samples: int, n_classes: int) -> tuple[int, int]:
     """At least one sample and two classes."""
-    n = check_integer("n_samples", n_samples, low=1)
-    return n, check_integer("n_classes", n_classes, low=2)
+    return check_integer("n_samples", n_samples, low=1), check_count("n_classes", n_classes, low=2)
 
 
 def log_ratio(count: float, delta: float) -> float:

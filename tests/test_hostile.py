@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +24,7 @@ from softwidth._checks import (
     SoftwidthError,
     check_choice,
 )
-from softwidth.bounds import bounds
+from softwidth.bounds import bounds, drift, theorem_b
 from softwidth.certificates import theorem_a
 from softwidth.classifiers import classifier
 from softwidth.cutting import cut
@@ -142,6 +143,10 @@ def test_classes_take_memory_once_a_row_and_not_once_a_class():
         ("X", lambda: kernels.limiting_kernel([[1e300, 0.0]])),
         ("Z", lambda: kernels.limiting_kernel(X, np.full((1, 3), 1e30), dtype="float32")),
         ("X", lambda: certified(1e300)),
+        ("width", lambda: drift(1.0, 10**400, 9)),
+        ("n_steps", lambda: theorem_b(1.0, 4, 10**400, 9)),
+        ("n_classes", lambda: bounds(0.1, 0.1, 9, 10**400)),
+        ("width", lambda: initialise(10**400, 3)),
         ("specs", lambda: cut(StudentTrials(), 5, seconds=1.0)),
         ("spec", lambda: cut(StudentTrials(), [5], seconds=1.0)),
         ("width", lambda: TrialSpec.of(width=2).grid(width=5)),
@@ -196,7 +201,8 @@ def test_seeds_are_not_bounded_by_what_scikit_learn_takes():
 
 def test_ids_and_rows_of_a_store_are_checked(tmp_path):
     with open_store(tmp_path / "rows.sqlite") as store:
-        for act in (lambda: store.known(np.array(1.5)), lambda: store.put([1]), lambda: store.put(np.array(1.5)), lambda: store.get(5)):  # fmt: skip
+        store.put([replace(trial(), commit=np.ones(2))])  # a text, whatever it was
+        for act in (lambda: store.known(np.array(1.5)), lambda: store.put([1]), lambda: store.put(np.array(1.5)), lambda: store.get(5), lambda: store.get(["x"], curves=np.ones(2)), lambda: next(store.rows(curves="no"))):  # fmt: skip
             with pytest.raises(ArgumentError):
                 act()
 
