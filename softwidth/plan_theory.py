@@ -62,6 +62,7 @@ def separation_of(
     seed : int
         Of the subsample, where there are more than `most` rows.
     most : int
+        Rows whose margin is looked for; a certified student is trained with more than `LEAST_ROWS`.
     """
     n = len(y)
     if n > most:
@@ -71,7 +72,8 @@ def separation_of(
     block = {"rows": len(y), **found.as_dict()}
     del block["seconds"]  # stands with all that was spent: equal specs give equal records
     certificate = None
-    if found.upper > 0 and n_classes == 2:  # our certified student speaks of two classes
+    # Our certified student speaks of two classes, and takes seconds.
+    if found.upper > 0 and n_classes == 2 and most > LEAST_ROWS:
         certificate = certified_student(
             X, y, _coefficients(found, y), seed=seed, most=most // ROWS_A_CERTIFICATE
         )

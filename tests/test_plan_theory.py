@@ -33,6 +33,7 @@ def test_theorems_are_evaluated_at_the_upper_end():
 def test_more_rows_than_are_used_are_said_and_bounded_from_above():
     X, y = rows()
     found = theory_of(X, y, n_classes=2, error=0.1, most=30)
+    assert found.theory["certificate"] is None  # with so few there is no time for it either
     assert found.margin["rows"] == 30
     assert "30 of the 60 rows" in found.theory["notes"][1]
     assert found.margin["upper"] >= margin(X, y, kind="kernel").lower
