@@ -115,11 +115,13 @@ def inside(value: float | None, interval: Sequence[float | None]) -> bool:
 
 
 def verdict(said: Saving, seen: Saving) -> str:
-    """Of the advice that follows from a saving: ``confirmed``, ``not confirmed`` or ``contradicted``."""
+    """Of advice: ``confirmed``, ``not confirmed``, ``contradicted``, or a difference that it ``missed``."""
     advice, later = (_sign(saving) for saving in (said, seen))
     if advice == later:
         return "confirmed"
-    return "contradicted" if advice * later < 0 else "not confirmed"
+    if advice == 0:
+        return "missed"
+    return "not confirmed" if later == 0 else "contradicted"
 
 
 def _sign(saving: Saving) -> int:

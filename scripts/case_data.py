@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ VALIDATION, TEST = 0.3, 0.1  # of the half that is planned on; students learn fr
 MNIST_ROWS = 10_000
 CHAOS_FILES = ("chaosNLI_snli.jsonl", "chaosNLI_mnli_m.jsonl")
 
+CHAOS_CLASSES = ("entailment", "neutral", "contradiction")  # in the order of the files' votes
+
 Features = Callable[[Array], Array]
 
 
@@ -32,11 +34,14 @@ class Halves:
     val: Part
     test: Part
     held: Part
+    classes: tuple[str, ...] = ()  # names in their order, or their numbers serve
 
     def arrays(self) -> dict[str, Any]:
         """The first half as `softwidth.plan` takes arrays."""
         parts = {"": self.train, "_val": self.val, "_test": self.test}
         found = {f"{k}{end}": getattr(p, k) for end, p in parts.items() for k in ("X", "y", "soft")}
+        if self.classes:
+            found |= {f"y{end}": np.array(self.classes)[found[f"y{end}"]] for end in parts}
         return {name: array for name, array in found.items() if array is not None}
 
 
@@ -76,13 +81,17 @@ def cifar10h(*, seed: int) -> Halves:
 
 def chaosnli(*, seed: int) -> Halves:
     """3,113 pairs of sentences with 100 votes each: whether the second follows from the first."""
-    lines = [json.loads(line) for name in CHAOS_FILES for line in _file(name).read_text().splitlines()]  # fmt: skip
-    votes = np.array([line["label_count"] for line in lines])  # entailment, neutral, contradiction
+    lines = [
+        json.loads(line) for name in CHAOS_FILES for line in _file(name).read_text().splitlines()
+    ]
+    names = [*CHAOS_CLASSES]
+    votes = np.array([line["label_count"] for line in lines])[:, np.argsort(names)]
     first, second = (
         _embed([line["example"][k] for line in lines]) for k in ("premise", "hypothesis")
     )
     X = np.hstack([first, second, abs(first - second), first * second])
-    return halved(Part(X, votes.argmax(axis=1), votes), seed=seed, learn=standard)
+    found = halved(Part(X, votes.argmax(axis=1), votes), seed=seed, learn=with_constant)
+    return replace(found, classes=tuple(sorted(names)))
 
 
 def _embed(sentences: list[str]) -> Array:
@@ -107,6 +116,12 @@ def standard(X: Array) -> Features:
     """Columns of mean 0 and variance 1 on these rows; constant ones of 0."""
     mean, scale = X.mean(axis=0), X.std(axis=0)
     return lambda rows: ((rows - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)
+
+
+def with_constant(X: Array) -> Features:
+    """The same, and a constant as large as they are together: students have no bias of their own."""
+    scaled, size = standard(X), float(np.sqrt(X.shape[1]))
+    return lambda rows: np.hstack([scaled(rows), np.full((len(rows), 1), size, np.float32)])
 
 
 def blobs(n: int = 240, *, seed: int) -> Halves:

@@ -64,7 +64,7 @@ class Case:
 
 
 PATCHES = "256 features of image patches"
-SENTENCES = "sentence vectors u, v, |u - v|, u * v (WordLlama)"
+SENTENCES = "sentence vectors u, v, |u - v|, u * v (WordLlama) and a constant"
 DIGITS_PARITY = Case("digits, odd against even", "64 pixels", partial(case_data.parity, "digits"))
 MNIST_PARITY = Case(
     "MNIST, odd against even, 10,000 rows",
@@ -75,7 +75,9 @@ MNIST_PARITY = Case(
 CIFAR10H = Case(
     "CIFAR-10H, 10 classes, 47 to 63 votes a row", PATCHES, case_data.cifar10h, {"epochs": 25}
 )
-CHAOSNLI = Case("ChaosNLI, 3 classes, 100 votes a row", SENTENCES, case_data.chaosnli)
+CHAOSNLI = Case(
+    "ChaosNLI, 3 classes, 100 votes a row", SENTENCES, case_data.chaosnli, {"epochs": 40}
+)
 CANCER = Case(
     "breast cancer, 2 classes", "30 columns, standardised", partial(case_data.table, "breast_cancer"), {}, _boosting
 )  # fmt: skip
@@ -162,6 +164,7 @@ def _row(
         "noise": spec.noise,
         "classes": data.n_classes,
         "students_rows": found.tuned.setting.rows,
+        "epochs": found.tuned.setting.epochs,
         "validation_rows": len(data.y_val) // data.draws,
         "held_rows": held,
         "labels_from": labels.source,
@@ -236,32 +239,6 @@ def _write_pages(found: Plan, directory: Path) -> None:
     write_page(result, directory / "report.html")
 
 
-def figure(rows: pd.DataFrame, points: pd.DataFrame) -> Any:
-    """Loss on the other half by width, a panel a case; below, where the plan saw the least widths."""
-    import altair as alt
-
-    from softwidth.charts import label_colours
-
-    order = list(rows["case"])
-    panels = []
-    for name in order:
-        row, own = rows[rows["case"] == name].iloc[0], points[points["case"] == name]
-        held = own[own["half"] == "held out"]
-        x = alt.X(
-            "width:Q", scale=alt.Scale(type="log", base=2), title="width", axis=alt.Axis(format="d")
-        )
-        loss = {"error": "error on the other half", "kl": "divergence on the other half, nats"}[
-            row["metric"]
-        ]
-        base = alt.Chart(held).encode(x=x, color=label_colours())
-        curves = base.mark_line(point=True).encode(
-            y=alt.Y("loss:Q", title=loss, scale=alt.Scale(zero=False))
-        )
-        bars = base.mark_rule(opacity=0.5).encode(y="loss_low:Q", y2="loss_high:Q")
-        panels.append(alt.layer(bars, curves).properties(title=name, width=220, height=170))
-    return alt.concat(*panels, columns=3)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run what has no row yet, and draw."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -312,6 +289,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{name}: {row['said']} The other half: {row['advice']}; {row['cpu_seconds']:.0f} s.",
             file=sys.stderr,
         )
+    from scripts.case_figure import figure
     from softwidth.charts import save_figure
 
     save_figure(figure(table, curves), out / "real_cases.svg")

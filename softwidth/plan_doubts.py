@@ -76,7 +76,8 @@ def _of_rows(search: Search, data: Dataset) -> Iterator[str]:
         compared = HARDLY[spec.metric].format(best, data.classes[answer.argmax()], constant)
         yield (
             f"{compared}: these inputs tell little of the labels, at any width. Better features, or "
-            "more rows, come first."
+            "more rows, come first; and students have no bias: a constant column, as large as the "
+            "rest of a row, lets them say how frequent classes are."
         )
 
 
