@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import softwidth
 from softwidth.least_width import LeastWidth
 from softwidth.plan_doubts import doubts, why_not
 from softwidth.plan_spec import PlanSpec
@@ -73,10 +72,3 @@ def test_a_tolerance_finer_than_the_rows_is_named():
     assert not named(rows=80, tolerance=0.05)
     assert not named(rows=100)
     assert not named(rows=80, metric="kl")
-
-
-def test_a_plan_says_so():
-    rng = np.random.default_rng(0)
-    data = {"X": rng.standard_normal((100, 20)), "y": rng.permutation(np.arange(100) % 2)}
-    found = softwidth.plan(data, widths=[2], seeds=1, rounds=0, epochs=1, step_sizes=[0.01])
-    assert any("less than one mistake on 16 validation" in text for text in found.warnings)

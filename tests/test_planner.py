@@ -152,6 +152,7 @@ def test_soft_labels_from_the_data(votes):
     assert record["labels"]["source"] == "file"
     assert record["labels"]["health"]["distance"] > 0.2
     assert any(row["who"] == "teacher" for row in record["calibration"])
+    assert any("less than one mistake on 38 validation" in text for text in found.warnings)
 
 
 def test_shuffled_soft_labels_are_found_out():
