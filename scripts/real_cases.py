@@ -67,13 +67,13 @@ PATCHES = "256 features of image patches"
 SENTENCES = "sentence vectors u, v, |u - v|, u * v (WordLlama) and a constant"
 DIGITS_PARITY = Case("digits, odd against even", "64 pixels", partial(case_data.parity, "digits"))
 MNIST_PARITY = Case(
-    "MNIST, odd against even, 10,000 rows",
+    "MNIST, odd against even, 4,000 rows",
     "784 pixels",
     partial(case_data.parity, "mnist"),
-    {"epochs": 25},
+    {"epochs": 20},
 )
 CIFAR10H = Case(
-    "CIFAR-10H, 10 classes, 47 to 63 votes a row", PATCHES, case_data.cifar10h, {"epochs": 25}
+    "CIFAR-10H, 10 classes, 47 to 63 votes a row", PATCHES, case_data.cifar10h, {"epochs": 12}
 )
 CHAOSNLI = Case(
     "ChaosNLI, 3 classes, 100 votes a row", SENTENCES, case_data.chaosnli, {"epochs": 40}

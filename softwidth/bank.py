@@ -165,10 +165,10 @@ def stacked_logits(networks: Sequence[Network], X: Array, block: int = 1024) -> 
     A = np.concatenate([network.A for network in networks])
     b = np.stack([network.b for network in networks])
     width = np.array([network.width for network in networks])
+    X = for_reading(np.asarray(X, W.dtype))  # compiled code takes one type only
     scale = np.array([network.scale for network in networks], X.dtype)
     out = np.empty((len(networks), A.shape[1], len(X)), X.dtype)
     H = np.empty((len(W), min(block, len(X))), X.dtype)
-    X = for_reading(X)
     bank_logits(X, W, A, b, scale, width.cumsum() - width, width, H, out)
     return out.transpose(0, 2, 1)
 

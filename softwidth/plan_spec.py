@@ -73,7 +73,7 @@ class PlanSpec(BaseModel):
         Rounds of search after the first one, at most; ``None``: as many as the budget allows.
     step_sizes : tuple of float or None
         Grid from which the step size is chosen on validation rows per label kind and width.
-        ``None``: `tuning.STEP_SIZES`, made longer where the best one stands at its edge.
+        ``None``: `tuning.first_steps`, made longer where the best one stands at its edge.
     epochs : int or None
         Passes over the students' rows; ``None``: `tuning.default_epochs`, fewer where the budget
         asks for it.

@@ -19,7 +19,7 @@ from softwidth.plan_spec import PlanSpec
 from softwidth.search import ASKED, Part, affordable, resolved, wanted
 from softwidth.trainer import Trainer, unpack, work_of
 from softwidth.trials import KINDS
-from softwidth.tuning import EXTRA_STEPS, STEP_SIZES, add_seeds, tune
+from softwidth.tuning import add_seeds, tune, usual_steps
 
 ROUND_SHARE = 0.5  # of the seconds left that a round is planned to take: a wrong guess costs little
 ENDS = {
@@ -155,8 +155,7 @@ class Search:
     def _cost(self, part: Part) -> float:
         """Seconds that a part will take."""
         tuned, spec = self.trainer.tuned, self.spec
-        steps = len(spec.step_sizes) if spec.step_sizes else len(STEP_SIZES) + EXTRA_STEPS
-        students = tuned.setting.tuning_seeds * (steps - 1) + spec.seeds
+        students = tuned.setting.tuning_seeds * (usual_steps(spec) - 1) + spec.seeds
         neurons = sum(width * students for width in part.widths) + sum(
             width * max(0, seeds - len(tuned.seeds(width))) for width, seeds in part.seeds
         )

@@ -103,16 +103,23 @@ class Seen:
         labels, ``kl``, ``manhattan`` (sum over classes) and ``entropy_correlation``.
     bins : ndarray, shape (bins, 3)
         As `calibration.calibration_bins`.
+    alike : bool
+        All rows got one answer, as from a student whose neurons have all died.
     """
 
     losses: dict[str, Array]
     means: dict[str, float]
     bins: Array
+    alike: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One trained student."""
+    """One trained student.
+
+    Its step size was too large if its weights are no numbers, or if it gives all validation rows one
+    answer: on hard tasks the dead make fewer mistakes than others, and would pass for the best.
+    """
 
     student: Student
     diverged: bool
@@ -206,7 +213,7 @@ def _trials(bank: Bank, task: Task) -> Iterator[Trial]:
         unknown = not np.isfinite(validation.means["log_loss"])
         yield Trial(
             student,
-            bank.status[m] == "diverged" or unknown,
+            bank.status[m] == "diverged" or unknown or validation.alike,
             validation,
             test,
             {name: curve[m] for name, curve in curves.items()},
@@ -252,7 +259,8 @@ def look(log_q: Array, rows: Rows, *, gone: bool = False) -> Seen:
     by_class = balanced_shares(rows.y, rows.weight)
     means |= {"error": float(mean(wrong)), "balanced": by_class.mean(wrong)}
     small = {name: by_row(loss, rows.draws).astype(np.float32) for name, loss in losses.items()}
-    return Seen(small, means, calibration_bins(q, rows.y, weight=rows.weight))
+    alike = len(log_q) > 1 and bool((log_q == log_q[0]).all())
+    return Seen(small, means, calibration_bins(q, rows.y, weight=rows.weight), alike)
 
 
 def _correlation(a: Array, b: Array, mean: Callable[[Array], float]) -> float:

@@ -196,3 +196,14 @@ def test_networks_predict_what_the_bank_does(trained):
     q = bank.networks[0].predict_proba(X)
     np.testing.assert_allclose(q, probabilities(bank.logits(X)[0]), atol=1e-6)
     assert initialise(4, 6, 3).predict_proba(X) == pytest.approx(1 / 3)
+
+
+def test_rows_of_another_type_get_the_same_logits():
+    """Compiled code read float64 rows beside float32 weights as it should not."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 6))
+    students = [Student(width, labels="hard") for width in (2, 8)]
+    y = (X[:, 0] > 0).astype(int)
+    bank = train_bank(X, y, {"hard": np.eye(2)[y]}, students, epochs=1, batch_size=8)
+    expected = np.stack([network.logits(X.astype(np.float32)) for network in bank.networks])
+    assert stacked_logits(bank.networks, X) == pytest.approx(expected, abs=1e-5)

@@ -248,3 +248,29 @@ def test_seeds_are_added_seed_by_seed(monkeypatch):
     assert 5 <= len(trainer.tuned.seeds(2)) <= 11
     assert abs(len(trainer.tuned.seeds(2)) - len(trainer.tuned.seeds(8))) <= 1
     assert 85 < trainer.pace.now <= 100
+
+
+def dying_task(n=120, d=30):
+    """Rows that share a direction, as pixels do: one large step, and all neurons sleep on all rows."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2 * n, d))
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    logits = X @ rng.standard_normal((d, 3))
+    P = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    y, X = P.argmax(axis=1), np.hstack([X, np.ones((2 * n, 1))]) / np.sqrt(2)
+    X = X.astype(np.float32)
+    held = Rows(X[n:], y[n:], P[n:])
+    return Task(X[:n], y[:n], P[:n], held, held)
+
+
+@pytest.mark.parametrize("grid", [None, [1.0, 10.0, 100.0]])
+def test_dead_students_do_not_pass_for_the_best(grid):
+    """Hard labels make students too sure, so that the dead, who answer log 3 alike, diverge less."""
+    settings = {"metric": "kl", "widths": [4], "seeds": 2, "epochs": 40}
+    found = tuned_on(dying_task(), PlanSpec.of({**settings, "step_sizes": grid})).tuned
+    tried = found.tried["hard", 4]
+    assert all(trial.diverged for trial in tried[100.0].values())
+    dead = np.mean([trial.validation.means["kl"] for trial in tried[100.0].values()])
+    at_one = np.mean([trial.validation.means["kl"] for trial in tried[1.0].values()])
+    assert dead < at_one
+    assert found.step_size(("hard", 4)) == (0.316 if grid is None else 1.0)
