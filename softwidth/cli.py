@@ -161,6 +161,13 @@ def plan(
     budget: Annotated[
         float, typer.Option(help="Seconds for the plan; fewer where all is decided before.")
     ] = 60.0,
+    votes: Annotated[
+        bool | None,
+        typer.Option(
+            "--votes/--no-votes",
+            help="How many votes a row are worth paying for; asked where the data have raw votes.",
+        ),
+    ] = None,
     seed: Seed = 0,
     spec: Annotated[
         Path | None,
@@ -207,6 +214,7 @@ def plan(
         "rounds": rounds,
         "epochs": epochs,
         "budget": budget,
+        "votes": votes,
         "seed": seed,
     }
     kept = store or directory / "plan.sqlite"

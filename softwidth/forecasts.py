@@ -33,6 +33,7 @@ from softwidth.trials import KINDS
 
 Picked = np.ndarray[Any, np.dtype[np.intp]]
 SHARES, SHARES_BEYOND = (1 / 8, 1 / 4, 1 / 2), (1 / 4, 1 / 2, 1.0)
+BEYOND = 1.0
 FAN = 25  # sizes at which the fan of the figure is drawn
 
 
@@ -65,12 +66,13 @@ class Point:
         """Draws of the least width of every kind and of the saving, in octaves, shape (2 draws,).
 
         A draw says that the least width lies above the wider tried width that fails and is at most
-        the narrower one that meets the target: anywhere between, on a logarithmic scale. Beyond
-        the widest tried it is anywhere up to the widest that a search would ever try.
+        the narrower one that meets the target: anywhere between, on a logarithmic scale. Beyond the
+        widest tried it is `BEYOND` octaves wider on average: a search that sees a curve still fall
+        doubles its widest width, so what it leaves beyond is near, or out of reach.
         """
         widths = self.decision.widths
         below = np.log2([STEP / 2, *widths]) if widths[0] == STEP else np.log2([STEP, *widths])
-        above = np.log2([*widths, max(WIDEST, 2 * widths[-1])])
+        above = np.log2([*widths, widths[-1]])
         rng = np.random.default_rng(self.rows)
         found = {}
         for kind in KINDS:
@@ -79,6 +81,8 @@ class Point:
             # The least that there is is no bracket: nothing is narrower.
             low = np.where(above[places] <= np.log2(STEP), high, low)
             found[kind] = low + (high - low) * rng.random(len(places))
+            beyond = places == len(widths)
+            found[kind][beyond] += rng.exponential(BEYOND, int(beyond.sum()))
         return found | {"saving": found["hard"] - found["soft"]}
 
 

@@ -182,6 +182,38 @@ class _BaseRate(Part):
     balanced: float | None = None
 
 
+class _Looked(Part):
+    validation: float | None = None
+    interval: Interval | None = None
+    test: float | None = None
+    step_size: float | None = None
+    diverged: int | None = None
+
+
+class _More(Part):
+    difference: float | None = None
+    interval: Interval | None = None
+
+
+class _VoteStep(Part):
+    votes: int = Width
+    all: bool = False
+    soft: _Looked = _Looked()
+    hard: _Looked = _Looked()
+    more: _More = _More()
+    least: dict[str, _Least] = {}
+    saving: _Ratio | None = None
+    labels: Literal["soft", "hard", "either"] | None = None
+
+
+class _Votes(Part):
+    width: int | None = None
+    widths: list[int] = []
+    seeds: int | None = None
+    steps: list[_VoteStep] = []
+    said: str = ""
+
+
 class _Training(Part):
     rows: int | None = None
     epochs: int | None = None
@@ -204,6 +236,7 @@ class _Plan(Part):
     hard: _Least | None = None
     argmax: _Least | None = None
     saving: _Saving = _Saving()
+    votes: _Votes | None = None
     metric: Literal["error", "balanced", "kl"] = "error"
     classes: list[_Class] = []
     base_rate: _BaseRate | None = None

@@ -24,11 +24,13 @@ from softwidth.plan_spec import PlanSpec
 from softwidth.plan_store import Keeper
 from softwidth.plan_student import ChosenStudent, choose, is_normalised, look_at, train_alone
 from softwidth.plan_theory import Theory
+from softwidth.plan_votes import Votes
 from softwidth.resampling import LEVEL
 from softwidth.rounds import Search
 from softwidth.spec_file import Script, SpecFile, spec_text
 from softwidth.trainer import Tuned
 from softwidth.trials import KINDS, LOSS_OF, Rows, Task, Trial
+from softwidth.votes_record import votes_record
 
 CURVE_POINTS = 60  # of a training curve that is stored
 LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn")
@@ -53,6 +55,8 @@ class Plan:
         That it took, this time.
     keeper : Keeper
         Where it is kept, if anywhere.
+    votes : Votes or None
+        What fewer votes a row would have done, where it was asked.
     """
 
     source: str | Path | None  # where the data are to be loaded from, if that can be said
@@ -65,6 +69,7 @@ class Plan:
     warnings: list[str]
     seconds: float
     keeper: Keeper
+    votes: Votes | None = None
 
     @property
     def tuned(self) -> Tuned:
@@ -163,6 +168,9 @@ def record(plan: Plan) -> dict[str, Any]:
                 "softness": asdict(decision.saving("argmax", "soft")),
                 "saved": _saved(plan),
             },
+            "votes": None
+            if plan.votes is None
+            else votes_record(plan.votes, plan.task, spec.metric, spec.tolerance),
             "metric": spec.metric,
             "target": decision.target,
             "target_error": decision.target if by_error else None,

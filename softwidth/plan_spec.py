@@ -80,6 +80,9 @@ class PlanSpec(BaseModel):
     budget : float
         Seconds for the whole plan: used up to 10 % where the answer is open, and less where it is
         decided before.
+    votes : bool or None
+        Whether to ask how many votes a row are worth paying for, at a fifth of the budget; ``None``:
+        where the data have raw votes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -107,6 +110,7 @@ class PlanSpec(BaseModel):
     step_sizes: tuple[float, ...] | None = None
     epochs: int | None = None
     budget: float = 60.0
+    votes: bool | None = None
 
     @property
     def fixed(self) -> bool:

@@ -130,6 +130,10 @@ class Keeper:
         self._ledger = TrialLedger(self.store, self._study, task, setting)
         return self._ledger
 
+    def beside(self, task: Task, setting: Setting) -> TrialLedger | None:
+        """Students of another task that belongs to this plan, such as one of fewer votes."""
+        return None if self.store is None else TrialLedger(self.store, self._study, task, setting)
+
     def network(self, student: Student, make: Callable[[], Network]) -> Network:
         """The weights of a student of this plan: what is stored, or what is made now."""
         if self._ledger is None:

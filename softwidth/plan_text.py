@@ -27,6 +27,8 @@ def print_plan(plan: Mapping[str, Any], page: Path) -> None:
             console.print(Text(f"Note: {warning}"))
     console.print(Text(f"{plan['search']['said']} {_spent(plan)}"))
     console.print(Text(reason))
+    if plan.get("votes"):
+        console.print(Text(plan["votes"]["said"]))
     console.print(Text(_what_to_do(plan["recommendation"]), style="bold"))
     console.print(Text(f"{page}", style="cyan"), soft_wrap=True)
 

@@ -27,12 +27,14 @@ from softwidth.plan_record import Plan
 from softwidth.plan_spec import LOADED, PlanSpec
 from softwidth.plan_store import Keeper
 from softwidth.plan_theory import theory_at
+from softwidth.plan_votes import SHARE, ask_votes
 from softwidth.rounds import Search
 from softwidth.spec_file import Script, SpecFile, read_spec
 from softwidth.store import Store
 from softwidth.trainer import Trainer, Tuned
 from softwidth.trials import KINDS, LOSS_OF, Rows, Task, look, with_rows
 from softwidth.tuning import choose_setting
+from softwidth.votes import raw_votes
 
 # Most mistakes on noisy rows are the noise's: 8 draws of it on every held-out row make differences
 # between label kinds about half as uncertain on digits, as long as the rows stay few.
@@ -120,12 +122,17 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keep
     separation = _timed(
         pace, "margin", lambda: keeper.separation(task, spec, data.n_classes, pace.left)
     )
+    counts = raw_votes(labels, spec)
+    pace.budget *= 1 - SHARE if counts is not None else 1
     search = search_widths(task, spec, pace, script=script, keeper=keeper)
     decision, tuned = search.decision, search.trainer.tuned
+    recommendation, votes = recommend(decision, why_not(labels, tuned)), None
+    if counts is not None:
+        votes = ask_votes(counts, labels, search, spec, recommendation, keeper)
     return Plan(
         source=source if isinstance(source, (str, Path)) else None,
         spec=spec,
-        recommendation=recommend(decision, why_not(labels, tuned)),
+        recommendation=recommendation,
         decision=decision,
         soft_labels=labels,
         search=search,
@@ -138,6 +145,7 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keep
         ],
         seconds=time.monotonic() - pace.started,
         keeper=keeper,
+        votes=votes,
     )
 
 

@@ -44,7 +44,7 @@ def write_page(plan: Mapping[str, Any], path: str | Path) -> Path:
 
 def page(plan: Mapping[str, Any]) -> str:
     """The page of a plan as HTML, every value of it escaped."""
-    from softwidth import charts, page_text
+    from softwidth import charts, page_text, votes_page
     from softwidth.plan_tables import TABLES, csv_text, file_name, rows_of
 
     whole = complete(plan)
@@ -54,6 +54,7 @@ def page(plan: Mapping[str, Any]) -> str:
         rows=_by_width(whole),
         shown=page_text.kinds(whole["curve"]),
         text=page_text,
+        votes=votes_page,
         colours=charts.COLOURS,
         shapes=charts.SHAPES,
         figures={name: _script_json(chart) for name, chart in _figures(whole).items()},
@@ -92,11 +93,13 @@ def read_stored(path: str | Path) -> dict[str, Any]:
 def _figures(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The charts that have something to show, by name."""
     from softwidth import charts
+    from softwidth.votes_page import has_votes, votes_curve
 
     has_rows = {
         charts.validation_curve: _drawn(plan, "validation"),
         charts.test_curve: _drawn(plan, "test"),
         charts.calibration: bool(plan["calibration"]),
+        votes_curve: has_votes(plan),
         charts.training_curves: any((row["kl"] or 0) > 0 for row in plan["training_curves"]),
     }
     return {

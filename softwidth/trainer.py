@@ -68,7 +68,7 @@ class Tuned:
         """Validation loss and log loss of every step size, means over the first seeds."""
         first = range(self.setting.tuning_seeds)
         return {
-            step: _mean([trials[seed].score(self.metric) for seed in first])
+            step: mean_score([trials[seed] for seed in first], self.metric)
             for step, trials in self.tried[combination].items()
             if all(seed in trials for seed in first)
         }
@@ -209,6 +209,7 @@ def _sharing(trials: Sequence[Trial], seconds: float) -> list[Trial]:
     return [replace(trial, seconds=scale * trial.seconds) for trial in trials]
 
 
-def _mean(scores: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    loss, log_loss = np.mean(scores, axis=0)
+def mean_score(trials: Sequence[Trial], metric: str) -> tuple[float, float]:
+    """Mean validation loss of some students, then their mean log loss, which decides between equals."""
+    loss, log_loss = np.mean([trial.score(metric) for trial in trials], axis=0)
     return float(loss), float(log_loss)

@@ -25,10 +25,10 @@ FLOORS = {
     3: "examples step_search teachers lessons map_teacher classifiers spoils",
     4: "plan_spec plan_labels plan_record plan_theory plan_classes plan_certificate plan_doubts planner pace trials tuning least_width advice "
     "trainer search rounds spec_file resampling target ratio "
-    "power_law forecasts forecast_record "
+    "power_law forecasts forecast_record votes plan_votes votes_record "
     "plan_store plan_student trial_rows trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
     5: "estimator_plan estimators export plan_form plan_tables page_text charts report rows_page rows_summary studies deep "
-    "forecast_form forecast_page",
+    "forecast_form forecast_page votes_page",
     6: "bounds_text plan_text forecast_text study_text cli",
 }
 MODULES = sorted(p.relative_to(HOUSE).with_suffix("").as_posix() for p in HOUSE.rglob("*.py"))
