@@ -41,7 +41,7 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 FIELDS = (
     "task", "noise", "regime", "seed", "what", "forecast", "low", "high", "measured", "measured_low",
-    "measured_high", "slope", "eighth", "quarter", "half", "seconds_forecast", "seconds_full",
+    "measured_high", "widest", "slope", "eighth", "quarter", "half", "seconds_forecast", "seconds_full",
 )  # fmt: skip
 WHAT = ("hard", "soft", "saving")
 
@@ -91,6 +91,7 @@ def rows(case: tuple[str, float, str, int], found: Forecast) -> Iterator[dict[st
     """A row for each label kind and for the saving."""
     points = [*found.points, found.measured]
     seconds = sum(point.seconds for point in found.points)
+    widest = found.measured.decision.widths[-1]
     for what in WHAT:
         said: Prediction = found.saving if what == "saving" else found.widths[what]
         values = [_measured(point.decision, what) for point in points if point is not None]
@@ -98,7 +99,7 @@ def rows(case: tuple[str, float, str, int], found: Forecast) -> Iterator[dict[st
             zip(
                 FIELDS,
                 (
-                    *case, what, said.value, *said.interval, *values[-1], said.slope[1],
+                    *case, what, said.value, *said.interval, *values[-1], widest, said.slope[1],
                     *(value for value, _, _ in values[:-1]), seconds, found.measured.seconds,
                 ),
                 strict=True,
@@ -139,18 +140,30 @@ def summary(path: Path) -> str:
     lines = []
     for what in WHAT:
         of = [row for row in stored if row["what"] == what]
-        inside = [_number(r["low"]) <= _number(r["measured"]) <= _number(r["high"]) for r in of]
+        inside = [_holds(row) for row in of]
         meet = [
             _number(r["low"]) <= _number(r["measured_high"])
             and _number(r["measured_low"]) <= _number(r["high"])
             for r in of
         ]
         factors = [_number(r["high"]) / _number(r["low"]) for r in of]
+        beyond = sum(not row["measured"] for row in of)
         lines.append(
             f"{what}: {sum(inside)} of {len(of)} intervals hold the measured one, {sum(meet)} meet its "
-            f"interval; high/low median {np.median(factors):.2g}"
+            f"interval, {beyond} were beyond all tried widths; high/low median {np.median(factors):.2g}"
         )
     return "\n".join(lines)
+
+
+def _holds(row: dict[str, str]) -> bool:
+    """Whether the forecast's interval holds what was measured.
+
+    A least width beyond the widest tried is held by an interval that goes on beyond that width.
+    """
+    low, high = _number(row["low"]), _number(row["high"])
+    if row["measured"]:
+        return low <= float(row["measured"]) <= high
+    return high > float(row["widest"])
 
 
 def _number(text: str) -> float:

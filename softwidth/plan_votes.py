@@ -8,7 +8,7 @@ else has not. The rows that judge stay as they are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import numpy as np
@@ -32,6 +32,10 @@ SHARE = 0.2  # of the budget; the search has the rest
 SEEDS = (5, 3, 2)
 ALL = 2**62  # votes: all that a row has
 KINDS = ("soft", "hard")
+TOO_SHORT = (
+    "The search was too short to ask as well how many votes a row are worth paying for: a larger "
+    "--budget leaves room for it, and --votes asks in any case."
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Design:
     widths: tuple[int, ...]
     seeds: int
     step_sizes: Mapping[int, tuple[float, ...]]  # by width
+    fits: bool = True  # into the share of the work
 
     @property
     def work(self) -> Array:
@@ -91,7 +96,8 @@ def ask_votes(
 ) -> Votes | None:
     """Train students on fewer votes, as much as a share of the search's own work allows.
 
-    The work, not seconds: a plan remade from its rounds does the same here. None if nothing fits.
+    The work, not seconds: a plan remade from its rounds does the same here. None if nothing fits,
+    unless `spec.votes` says that it must be asked: then the least of it is done.
 
     Parameters
     ----------
@@ -113,7 +119,7 @@ def ask_votes(
     kind = "hard" if advice.labels == "hard" else "soft"
     width = search.decision.least[kind].width or advice.width or tuned.widths[-1]
     design = design_of(ladder(counts.sum(axis=1)), tuned, width)
-    if design is None:
+    if design is None or not (design.fits or spec.votes):
         return None
     runs: dict[tuple[str, int, float], list[Trial]] = {}
     for seed in range(design.seeds):
@@ -134,7 +140,9 @@ def ask_votes(
 
 
 def design_of(steps: Sequence[int], tuned: Tuned, width: int) -> Design | None:
-    """The richest design that the share of the search's work allows: seeds, then widths, then votes.
+    """The richest design that the share of the search's work allows, or else the least one.
+
+    Seeds go first, then widths, then votes. None where rows have no votes to spare.
 
     Candidate step sizes are those that suit all votes, as shares and by majority, in the plan: the
     same ones for both. Widths are the least one, half and twice as wide ones.
@@ -147,6 +155,8 @@ def design_of(steps: Sequence[int], tuned: Tuned, width: int) -> Design | None:
         if width / 2 <= w <= 2 * width and (w & (w - 1) == 0 or w == width)
     )  # fmt: skip
     short = tuple(votes for votes in steps if votes in SHORT)
+    if not steps:
+        return None
     for ladder_, widths in ((steps, near), (short, near), (steps, (width,)), (short, (width,))):
         for seeds in SEEDS:
             step_sizes = {
@@ -156,7 +166,7 @@ def design_of(steps: Sequence[int], tuned: Tuned, width: int) -> Design | None:
             design = Design((*ladder_, ALL), widths, min(seeds, max(most.values())), step_sizes)
             if (design.work <= allowed).all():
                 return design
-    return None
+    return replace(design, fits=False)
 
 
 def _trained(

@@ -27,7 +27,7 @@ from softwidth.plan_record import Plan
 from softwidth.plan_spec import LOADED, PlanSpec
 from softwidth.plan_store import Keeper
 from softwidth.plan_theory import theory_at
-from softwidth.plan_votes import SHARE, ask_votes
+from softwidth.plan_votes import SHARE, TOO_SHORT, ask_votes
 from softwidth.rounds import Search
 from softwidth.spec_file import Script, SpecFile, read_spec
 from softwidth.store import Store
@@ -142,6 +142,7 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keep
             *class_warnings(class_counts(data), spec.metric),
             *tuned.warnings,
             *doubts(search, data),
+            *([TOO_SHORT] if counts is not None and votes is None else []),
         ],
         seconds=time.monotonic() - pace.started,
         keeper=keeper,

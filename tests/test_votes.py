@@ -21,7 +21,14 @@ from softwidth.plan_votes import ALL, SHARE
 from softwidth.trainer import unpack
 from softwidth.votes import drawn_votes, ladder
 
-QUICK = {"widths": [2, 4], "seeds": 2, "rounds": 0, "epochs": 6, "step_sizes": [3.0, 30.0]}
+QUICK = {
+    "widths": [2, 4],
+    "seeds": 2,
+    "budget": 600,
+    "rounds": 0,
+    "epochs": 6,
+    "step_sizes": [3.0, 30.0],
+}
 COUNTS = hnp.arrays(np.int64, st.tuples(st.integers(1, 9), st.integers(2, 4)), elements=st.integers(0, 9))  # fmt: skip
 
 
@@ -52,7 +59,8 @@ def test_few_rows_may_have_fewer_votes():
 
 @pytest.fixture(scope="module")
 def voted():
-    return softwidth.plan(arrays(n=400, votes=True), **QUICK)
+    asked = {"widths": [2, 4, 8], "seeds": 5, "rounds": 0, "epochs": 4, "budget": 600}
+    return softwidth.plan(arrays(votes=True), step_sizes=[3.0, 10.0, 30.0], **asked)
 
 
 def test_all_votes_are_the_plans_own_soft_labels(voted):
@@ -80,6 +88,7 @@ def test_one_vote_is_soft_and_hard_alike(voted):
 def test_votes_take_their_share_of_the_work(voted):
     students = [s for banks in voted.tuned.rounds for bank in banks for s in unpack(bank)]
     n, neurons = voted.votes.design.work
+    assert voted.votes.design.fits
     assert n <= SHARE / (1 - SHARE) * len(students)
     assert neurons <= SHARE / (1 - SHARE) * sum(s.width for s in students)
 
@@ -91,7 +100,9 @@ def test_more_votes_help_where_one_vote_says_little():
     y = (X[:, 0] + 0.5 * X[:, 1] > 0).astype(int)
     yes = rng.binomial(21, np.where(y == 1, 0.62, 0.38))
     data = {"X": X, "y": y, "soft": np.stack([21 - yes, yes], axis=1)}
-    found = softwidth.plan(data, **{**QUICK, "epochs": 20, "seeds": 3}).as_dict()["votes"]
+    found = softwidth.plan(data, **{**QUICK, "epochs": 20, "seeds": 3, "votes": True}).as_dict()[
+        "votes"
+    ]
     first, last = found["steps"][0], found["steps"][-1]
     assert (last["votes"], last["all"]) == (21, True)
     for kind in ("soft", "hard"):
@@ -102,13 +113,13 @@ def test_more_votes_help_where_one_vote_says_little():
 def test_a_plan_remade_asks_about_votes_alike(voted, tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(voted.spec_text())
-    again = softwidth.plan(arrays(n=400, votes=True), spec=path).as_dict()
+    again = softwidth.plan(arrays(votes=True), spec=path).as_dict()
     assert timeless(again) == timeless(voted.as_dict())
 
 
 def test_votes_of_rows_that_weigh_are_kept_in_a_store(tmp_path):
     data = arrays(n=400, votes=True) | {"weight": np.linspace(1, 2, 400)}
-    asked = {**QUICK, "metric": "balanced", "store": tmp_path / "rows.sqlite"}
+    asked = {**QUICK, "votes": True, "metric": "balanced", "store": tmp_path / "rows.sqlite"}
     first = softwidth.plan(data, **asked).as_dict()
     assert first["votes"]["said"].startswith("Votes a row for a balanced error within 0.01")
     assert timeless(softwidth.plan(data, **asked).as_dict()) == timeless(first)
