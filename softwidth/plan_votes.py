@@ -188,7 +188,7 @@ def _trained(
         for width in design.widths
         for step in design.step_sizes[width]
     ]
-    own.train(students, "fewer votes")
+    own.train_bank(students, "fewer votes")
     of_kinds = own.tuned.tried.values()
     return [trial for of_step in of_kinds for runs in of_step.values() for trial in runs.values()]
 
