@@ -154,7 +154,7 @@ def save_figure(chart: alt.TopLevelMixin, path: str | Path, *, width: int = 640)
     if path.suffix not in FORMATS:
         raise ArgumentError("figure", path, f"must end in {' or '.join(FORMATS)}.")
     spec = {**chart.to_dict(), "background": "white"}
-    if "facet" not in spec:  # panels have widths of their own
+    if not {"facet", "vconcat"} & spec.keys():  # panels have widths of their own
         spec["width"] = width
     if path.suffix == ".svg":
         return write_whole("figure", path, vl_convert.vegalite_to_svg(spec))

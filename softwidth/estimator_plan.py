@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from softwidth._checks import check_weights
 from softwidth._types import Array, Labels
 from softwidth.lessons import cross_fit
 from softwidth.plan_labels import FOLDS
@@ -15,7 +16,14 @@ TEACHER_SHARE = 0.3  # of the budget, as in a plan
 
 
 def plan_student(
-    X: Array, y: Labels, soft: Any, *, budget: float, seed: int
+    X: Array,
+    y: Labels,
+    soft: Any,
+    *,
+    sample_weight: Any = None,
+    balanced: bool = False,
+    budget: float,
+    seed: int,
 ) -> tuple[Plan, int, str, Any]:
     """A plan of these rows; its width, its labels, and the soft labels of all rows if it wants them.
 
@@ -23,23 +31,27 @@ def plan_student(
     were not given come from a wide teacher, cross-fitted: a plan has them for its own part of the
     rows only.
     """
-    arrays = {"X": X, "y": y} | ({} if soft is None else {"soft": soft})
-    made = plan(arrays, budget=float(budget), seed=seed % 2**16)
+    arrays = {"X": X, "y": y, "soft": soft, "sample_weight": sample_weight}
+    given = {name: array for name, array in arrays.items() if array is not None}
+    class_weight = "balanced" if balanced else None
+    made = plan(given, budget=float(budget), seed=seed % 2**16, class_weight=class_weight)
     advice = made.recommendation
-    given = "hard" if soft is None else "soft"
-    labels = given if advice.labels == "either" else advice.labels
+    own = "hard" if soft is None else "soft"
+    labels = own if advice.labels == "either" else advice.labels
     width = advice.width or int(made.as_dict()["curve"][-1]["width"])
     if labels == "soft" and soft is None:
-        soft = _soft_labels(X, y, TEACHER_SHARE * budget / FOLDS)
+        weight = None if sample_weight is None else check_weights("sample_weight", sample_weight, len(y))  # fmt: skip
+        soft = _soft_labels(X, y, weight, TEACHER_SHARE * budget / FOLDS)
     return made, width, labels, soft
 
 
-def _soft_labels(X: Array, y: Labels, seconds: float) -> Array:
+def _soft_labels(X: Array, y: Labels, weight: Array | None, seconds: float) -> Array:
     soft, _ = cross_fit(
         lambda: make_teacher("wide", seconds=seconds),
         X,
         y,
         folds=FOLDS,
         n_classes=int(y.max()) + 1,
+        sample_weight=weight,
     )
     return soft

@@ -142,9 +142,14 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X, ids, soft = self._check(X, y)
         self.width_, self.labels_ = self._asked(soft)
         if _is_auto(self.width):
-            self._refuse_weights(sample_weight)
             self.plan_, self.width_, self.labels_, soft = plan_student(
-                X, ids, soft, budget=self.budget, seed=seed
+                X,
+                ids,
+                soft,
+                sample_weight=sample_weight,
+                balanced=self._plans_balanced(),
+                budget=self.budget,
+                seed=seed,
             )
         targets = make_targets(self.labels_, ids, soft, n_classes=len(self.classes_), seed=seed)
         examples, mode = self._examples(X, targets, sample_weight)
@@ -197,11 +202,12 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return self.width, self.labels
         return self.width, "hard" if soft is None else "soft"
 
-    def _refuse_weights(self, sample_weight: Any) -> None:
-        for name, value in (("sample_weight", sample_weight), ("class_weight", self.class_weight)):
-            if value is not None:
-                wish = "cannot go with width='auto', which plans on rows of equal weight."
-                raise ArgumentError(name, value, wish)
+    def _plans_balanced(self) -> bool:
+        """Whether the plan of ``width="auto"`` weighs classes alike; weights by name it cannot."""
+        if isinstance(self.class_weight, Mapping):
+            wish = "cannot go with width='auto', whose plan weighs classes alike or not at all."
+            raise ArgumentError("class_weight", self.class_weight, wish)
+        return self.class_weight is not None
 
     def _examples(
         self, X: Array, targets: Targets, sample_weight: Any

@@ -10,10 +10,13 @@ from softwidth._types import Array, Dataset
 from softwidth.least_width import STEP
 from softwidth.plan_labels import SoftLabels
 from softwidth.rounds import Search
+from softwidth.signatures import step_too_large
 from softwidth.trainer import Tuned
 from softwidth.trials import LOSS_OF, Rows, look
 
 LITTLE = 0.1  # of the mistakes of a constant guess: whoever avoids fewer has hardly learned
+BLOCKS = 10  # of the epochs of a training curve that is judged
+STEPS = "More epochs (--epochs) let smaller steps do as well."
 TINY = 1e-12  # a class without any soft label
 CHANCE = 2.0  # standard errors by which two shares of mistakes must differ to be called different
 HARDLY = {
@@ -58,7 +61,7 @@ def why_not(labels: SoftLabels, tuned: Tuned) -> list[str]:
 
 def doubts(search: Search, data: Dataset) -> list[str]:
     """What makes the least widths unsure, with what to try."""
-    return [*_of_rows(search, data), *_of_widths(search)]
+    return [*_of_rows(search, data), *_of_widths(search), *_of_steps(search)]
 
 
 def _of_rows(search: Search, data: Dataset) -> Iterator[str]:
@@ -101,6 +104,34 @@ def _of_widths(search: Search) -> Iterator[str]:
                 f"The narrowest width tried, {least.width}, already meets the target with {kind} "
                 f"labels: try {narrower}a smaller --tolerance or a harder task."
             )
+
+
+def _of_steps(search: Search) -> Iterator[str]:
+    """Steps that are too large (signatures.py), or the largest or smallest of those allowed."""
+    tuned, grid = search.trainer.tuned, search.spec.step_sizes or ()
+    for kind in ("hard", "soft"):
+        width = search.decision.least[kind].width or tuned.widths[-1]
+        trials, step = tuned.trials((kind, width)), tuned.step_size((kind, width))
+        where = f"with {kind} labels at width {width}, at the step size that was chosen, {step:g}"
+        gone = sum(trial.diverged for trial in trials)
+        signs = [step_too_large(_in_blocks(trial.curve["kl"])) for trial in trials]
+        seen = [sign for sign in signs if sign is not None]
+        if gone:
+            yield f"Step too large: {gone} of {len(trials)} students diverged {where}. {STEPS}"
+        elif 2 * len(seen) > len(trials):
+            yield f"Step too large: {where}, {seen[0].evidence}. {STEPS}"
+        if len(grid) > 1 and step in (min(grid), max(grid)):
+            other = "larger" if step == max(grid) else "smaller"
+            yield (
+                f"The best step size with {kind} labels at width {width}, {step:g}, stands at the edge "
+                f"of those given (step_sizes): a {other} one may be better."
+            )
+
+
+def _in_blocks(loss: Array) -> Array:
+    """Means over tenths of the epochs: the noise of mini-batches is no swing."""
+    parts = np.array_split(loss[np.isfinite(loss)], min(len(loss), BLOCKS))
+    return np.array([part.mean() for part in parts if len(part)])
 
 
 def errors_by_width(tuned: Tuned, kind: str) -> Array:

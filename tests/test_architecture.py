@@ -21,7 +21,7 @@ FLOORS = {
     1: "data builtin sources synthetic fetch archives files tables images tasks labels distributions "
     "label_* balance calibration health network specs span kernels store store_* digests",
     2: "inputs histories memory workers bank training margin* transport reach theorems bounds "
-    "bounds_soft bounds_hard bounds_paper certificates",
+    "bounds_soft bounds_hard bounds_paper certificates signatures",
     3: "examples step_search teachers lessons map_teacher classifiers spoils",
     4: "plan_spec plan_labels plan_record plan_theory plan_classes plan_certificate plan_doubts planner pace trials tuning least_width advice "
     "trainer search rounds spec_file resampling target ratio "

@@ -159,10 +159,13 @@ def test_labels_that_are_none(noisy):
 
 def test_width_from_a_plan(noisy):
     X, y, P = noisy
-    model = SoftLabelClassifier("auto", budget=6.0, random_state=0).fit(X, P)
+    weight = np.linspace(1, 3, len(X))
+    model = SoftLabelClassifier("auto", budget=6.0, random_state=0).fit(X, P, sample_weight=weight)
+    planned = model.plan_.soft_labels.dataset.weight_train
+    assert planned.max() / planned.min() > 2
     advice = model.plan_.recommendation
     assert model.labels_ == ("soft" if advice.labels == "either" else advice.labels)
     assert model.network_.width == model.width_
     assert advice.width in (None, model.width_)
-    with pytest.raises(ArgumentError, match="rows of equal weight"):
-        SoftLabelClassifier("auto").fit(X, y, sample_weight=np.ones(len(X)))
+    with pytest.raises(ArgumentError, match="weighs classes alike or not at all"):
+        SoftLabelClassifier("auto", class_weight={0: 2.0}).fit(X, y)

@@ -27,7 +27,10 @@ def test_a_teacher_is_called_poor_only_beyond_chance(rows, said):
     assert said or "too few to tell" in told
 
 
-def told(*, loss: float, rows: int = 100, draws: int = 1, **settings):
+FALLING = np.exp(-np.arange(30.0))
+
+
+def told(*, loss=0.1, rows=100, draws=1, curve=FALLING, diverged=False, **settings):
     """Doubts of a plan with two rows of five in the rarer class, whose least width is in between."""
     y = (np.arange(rows * draws) % 5 < 2).astype(int)
     P = np.eye(2)[y] * 0.5 + 0.25
@@ -37,7 +40,9 @@ def told(*, loss: float, rows: int = 100, draws: int = 1, **settings):
     decision = SimpleNamespace(
         least={"hard": least, "soft": least}, widths=(4, 8), errors={"hard": np.full(2, loss)}
     )
-    trainer = SimpleNamespace(task=task)
+    trial = SimpleNamespace(curve={"kl": curve}, diverged=diverged)
+    tuned = SimpleNamespace(widths=(4, 8), trials=lambda _: [trial], step_size=lambda _: 10.0)
+    trainer = SimpleNamespace(task=task, tuned=tuned)
     return doubts(
         SimpleNamespace(spec=PlanSpec.of(settings), decision=decision, trainer=trainer), data
     )
@@ -47,6 +52,21 @@ def told(*, loss: float, rows: int = 100, draws: int = 1, **settings):
 def test_inputs_that_tell_next_to_nothing_are_named(loss, said):
     found = [text for text in told(loss=loss) if "a constant answer (no) on 40.0%" in text]
     assert len(found) == said
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"curve": np.tile([0.1, 0.1, 0.1, 0.9, 0.9, 0.9], 5)}, "at the step size that was chosen, 10"),
+        ({"diverged": True}, "1 of 1 students diverged with hard labels at width 8"),
+        ({"step_sizes": [1.0, 10.0]}, "stands at the edge of those given (step_sizes): a larger one"),
+        ({"step_sizes": [10.0, 100.0]}, "a smaller one may be better"),
+    ],
+)  # fmt: skip
+def test_steps_that_are_too_large_or_at_the_edge_are_told_for_both_kinds(given, says):
+    assert sum(says.replace("hard", kind) in text for kind in ("hard", "soft") for text in told(**given)) >= 2  # fmt: skip
+    noisy = 0.3 + 0.01 * np.random.default_rng(0).standard_normal(100) + np.exp(-np.arange(100.0))
+    assert told(curve=noisy, step_sizes=[1.0, 10.0, 100.0]) == []
 
 
 def test_of_classes_that_count_alike_a_constant_answer_gets_one():
