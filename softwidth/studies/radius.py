@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pandas
 
 CLAIM = "A projection radius of 1 costs hard labels more test accuracy than soft ones."
-COST = "4 min of one core on digits"
-LAST = "not run yet"
+COST = "1 worker min, 1,540 students of digits"
+LAST = "supported: +9.64 (+6.18 to +13.26) points"
 KINDS = ("hard", "soft", "argmax")
 RADII = (1.0, 3.0, 10.0, 30.0, None)  # None: no projection
 WIDTHS = (8, 32)
