@@ -27,15 +27,15 @@ AHEAD = 2  # banks out for every worker
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds, measured by `measure` on a machine with ten other things to do: too high, not too low.
+    """Seconds of one core, measured by `measure`. Assumed: how long a worker takes to start.
 
-    Not measured: what the scheduler takes for a bank, and how long a worker takes to start.
+    Not in them: what the driver takes to unpack the rows that come back.
     """
 
-    row: float = 0.0009  # stored by the driver, one of many in a transaction
-    commit: float = 0.009  # a transaction
-    submit: float = 0.013  # a bank of 200 students through the driver's client
-    schedule: float = 0.002  # a bank through the scheduler, there and back
+    row: float = 0.00010  # stored by the driver, one of many in a transaction
+    commit: float = 0.0017  # a transaction, without waiting for the disk
+    submit: float = 0.0024  # the specs of a bank of 200 students through the driver's client
+    schedule: float = 0.0031  # a bank through the scheduler and its client, there and back
     start: float = 15.0  # a worker's imports and what it prepares
     spread: float = 0.1  # standard deviation of a bank's time, relative
 
@@ -98,7 +98,12 @@ def table(costs: Costs) -> list[dict[str, float]]:
 
 
 def measure() -> Costs:
-    """The costs of this machine: a store of real rows, and a Dask cluster of two processes."""
+    """The costs of this machine: a store of real rows, and a Dask cluster of two processes.
+
+    Processor time of this process, so that a busy machine does not count; in it are the driver, its
+    client and the scheduler. So `schedule`, of banks that carry nothing, is an upper bound of what the
+    scheduler takes.
+    """
     from distributed import Client, LocalCluster
 
     from softwidth.experiments import StudentTrials
@@ -112,13 +117,13 @@ def measure() -> Costs:
         rows = collect(specs, store, curves=True)
         seconds = {}
         for size, repeats in ((1, 50), (200, 20)):
-            began = time.perf_counter()
+            began = time.process_time()
             for number in range(repeats):
                 store.put(
                     replace(row, spec={**row.spec, "data_seed": 1000 * size + number})
                     for row in rows[:size]
                 )
-            seconds[size] = (time.perf_counter() - began) / repeats
+            seconds[size] = (time.process_time() - began) / repeats
         row = (seconds[200] - seconds[1]) / 199
         banks = 100
         with (
@@ -127,13 +132,13 @@ def measure() -> Costs:
         ):
             executor = client.get_executor(pure=False)
             executor.submit(len, specs).result()
-            began = time.perf_counter()
+            began = time.process_time()
             futures = [executor.submit(len, specs) for _ in range(banks)]  # 200 specs on the way
-            submitted = (time.perf_counter() - began) / banks
+            submitted = (time.process_time() - began) / banks
             wait(futures)
-            began = time.perf_counter()
+            began = time.process_time()
             wait([executor.submit(len, ()) for _ in range(10 * banks)])  # nothing to carry
-            scheduled = (time.perf_counter() - began) / (10 * banks)
+            scheduled = (time.process_time() - began) / (10 * banks)
     return Costs(row=row, commit=seconds[1] - row, submit=submitted, schedule=scheduled)
 
 

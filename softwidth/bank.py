@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from softwidth.network import Network, check_features, for_reading, n_outputs, w
 from softwidth.specs import Student
 
 LOGIT_BYTES = 2**24  # of one chunk of students' logits while evaluating
+MEASURED = 2**20  # probabilities measured at a time: 8 MiB in double precision
 
 
 @dataclass(eq=False)
@@ -114,6 +116,11 @@ class Bank:
         sample_weight : array_like, shape (N,), optional
             What a row counts for in the means, in any unit.
 
+        Notes
+        -----
+        Beyond `X` and `P` this takes the logits of one student, or `LOGIT_BYTES` of several, and at
+        most 16 arrays of `MEASURED` numbers, however many students and rows there are (tested).
+
         Returns
         -------
         dict
@@ -132,7 +139,8 @@ class Bank:
         if P is not None:
             check_same_length("P", P, "X", len(X))
         weight = None if sample_weight is None else check_weights("sample_weight", sample_weight, len(y))  # fmt: skip
-        parts = [measures(logits, y, P, weight) for _, logits in self._chunks(X, range(len(self)))]
+        chunks = self._chunks(X, range(len(self)))
+        parts = [_by_pieces(logits, y, P, weight) for _, logits in chunks]
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
     def _check_features(self, X: Any) -> Array:
@@ -179,6 +187,26 @@ def log_likelihoods(logits: Array) -> Array:
         if logits.shape[-1] == 1:
             return -np.logaddexp(0, np.concatenate([logits, -logits], axis=-1))
         return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+
+
+def _by_pieces(
+    logits: Array, y: np.ndarray[Any, Any], P: Array | None, weight: Array | None
+) -> dict[str, Array]:
+    """`measures` of a chunk, by pieces of students and rows of at most `MEASURED` probabilities."""
+    S, N, C = logits.shape
+    rows = max(MEASURED // max(C, 2), 1)
+    few = max(MEASURED // (min(rows, N) * max(C, 2)), 1)
+    total = N if weight is None else weight.sum()
+    found: dict[str, Array] = {}
+    for s0, r0 in itertools.product(range(0, S, few), range(0, N, rows)):
+        members, part = slice(s0, s0 + few), slice(r0, r0 + rows)
+        own = None if weight is None else weight[part]
+        share = (len(y[part]) if own is None else own.sum()) / total
+        if share:  # rows without weight have no mean
+            piece = measures(logits[members, part], y[part], None if P is None else P[part], own)
+            for name, means in piece.items():
+                found.setdefault(name, np.zeros(S))[members] += share * means
+    return found
 
 
 def measures(

@@ -169,3 +169,23 @@ def test_rows_of_a_mapped_file_are_trained_on_where_they_lie(tmp_path):
     one.evaluate(mapped, y)
     assert tracemalloc.get_traced_memory()[1] < X.nbytes / 4
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize("K", [2, 5])
+def test_evaluation_takes_what_is_said_however_many_students_and_rows(K, monkeypatch):
+    """Pieces of students, then of rows too: the same measures, but for the order of sums."""
+    X, y, targets = task(N=20_000, D=16, K=K)
+    bank = train_bank(
+        X, y, targets, [Student(8, seed=s) for s in range(6)], epochs=1, batch_size=256
+    )
+    weight = np.where(np.arange(len(y)) < 9_000, 0.0, np.linspace(0, 2, len(y)))
+    whole = bank.evaluate(X, y, targets["hard"], sample_weight=weight)
+    monkeypatch.setattr("softwidth.bank.MEASURED", 2**14)
+    tracemalloc.start()
+    pieces = bank.evaluate(X, y, targets["hard"], sample_weight=weight)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    given = 2 * 8 * len(y) * (K + 2) + X.nbytes  # of checked labels, weights and rows
+    assert peak <= given + 4 * len(bank) * len(y) * K + 16 * 8 * 2**14
+    for name, values in whole.items():
+        np.testing.assert_allclose(pieces[name], values, rtol=1e-12)
