@@ -34,9 +34,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the generator is the tests' own
 from hostile_calls import CALLS, FaultError, attack
 
-ADDRESSES = (
-    2**33
-)  # bytes that a worker may map beyond what its modules take: none may even ask more
+BEYOND = 2**33  # bytes that a worker may own beyond what its modules take: none may even ask more
 SILENCE = 180  # seconds without a line: a worker inside compiled code hears no alarm
 SLOW = 10  # seconds of CPU that are told
 WRITE_EVERY = 20  # seconds
@@ -56,8 +54,9 @@ def work(inputs: list[tuple[str, int]]) -> None:
         for seed in range(3):
             run(name, -1 - seed)
         print("{}", flush=True)
-    mapped = psutil.Process().memory_info().vms
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + ADDRESSES,) * 2)
+    # Not RLIMIT_AS: the engine that draws figures reserves addresses by the terabyte.
+    own = psutil.Process().memory_info().data
+    resource.setrlimit(resource.RLIMIT_DATA, (own + BEYOND,) * 2)
     for name, seed in inputs:
         print(json.dumps({"name": name, "seed": seed}), flush=True)
         faulthandler.dump_traceback_later(SILENCE / 2)  # where it is, if it is still there

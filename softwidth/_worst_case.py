@@ -48,5 +48,6 @@ def worst_kl(P: Array, low: Array, high: Array) -> Array:
         inside = (P > 0).all(axis=1)
         log_p = np.log(P[inside])
         spread = (high[inside] - log_p).max(axis=1) - (low[inside] - log_p).min(axis=1)
-        kl[inside] = np.minimum(kl[inside], spread**2 / 8)
+        with np.errstate(over="ignore"):  # the other bound is the lesser then
+            kl[inside] = np.minimum(kl[inside], spread**2 / 8)
     return np.maximum(kl, 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from softwidth._checks import SMALL, check_memory
 from softwidth._types import Array
 from softwidth.specs import Recipe
 
@@ -52,6 +53,9 @@ class Histories:
         self.starts = np.arange(0, n_samples, batch)
         self.rows = np.diff(np.append(self.starts, n_samples))
         steps = recipe.epochs * self.per_epoch
+        needed = 8 * steps * (2 * n_students + n_kinds)
+        if needed > SMALL:
+            check_memory(f"the history of {steps:,} steps", needed)
         self.ce, self.error = np.zeros((steps, n_students)), np.zeros((steps, n_students))
         self.entropy = np.zeros((steps, n_kinds))
         self.recorded = np.array(record_epochs(recipe), np.int64)

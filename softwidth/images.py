@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -92,10 +93,13 @@ def _decode(stream: bytes, number: int) -> Images:
         raise MissingDataError(
             "JPEG images need Pillow: pip install 'softwidth[images]'."
         ) from None
+    bombs = Image.DecompressionBombError, Image.DecompressionBombWarning
     try:
-        with Image.open(io.BytesIO(stream), formats=["JPEG"]) as image:
-            if image.size == (SIDE, SIDE):  # known from the header: a huge image is never decoded
-                return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(stream), formats=["JPEG"]) as image:
+                if image.size == (SIDE, SIDE):  # from the header: a huge image is never decoded
+                    return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, *bombs):
         pass
     raise DataFileError(f"image {number} is not a readable JPEG stream of {SIDE} x {SIDE} pixels.")

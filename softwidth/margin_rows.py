@@ -14,6 +14,7 @@ from softwidth._checks import (
     check_finite,
     check_integer,
     check_numeric,
+    check_room,
     check_same_length,
 )
 from softwidth._types import Array, Labels
@@ -91,6 +92,7 @@ def _matrix(X: Any) -> Array:
     array = check_numeric("X", X)
     if array.ndim != 2 or 0 in array.shape:
         raise ArgumentError("X", array, "must be a matrix with at least one row and column.")
+    check_room("X", array)
     if array.dtype not in (np.float32, np.float64):
         array = as_type("X", array, np.float64)
     return check_finite("X", array)

@@ -182,14 +182,14 @@ class WideTeacher:
         return self._part(ids, allowed) if allowed < len(ids) else None
 
     def _batch(self, y: Labels) -> int:
-        return self.batch_size or (64 if len(y) < 4000 else 128)
+        return int(self.batch_size or 0) or (64 if len(y) < 4000 else 128)
 
     def _epochs(self, y: Labels) -> int:
         wanted = max(self.LEAST_EPOCHS, -(-self.LEAST_STEPS * self._batch(y) // len(y)))
         if self.rate and self.seconds:
             allowed = int(self.seconds * self.rate / len(y))
             wanted = min(wanted, max(self.FEWEST_EPOCHS, allowed))
-        return self.epochs or wanted
+        return int(self.epochs or wanted)
 
     def _train(
         self,

@@ -283,7 +283,7 @@ def built_in(h: Hostile, where: Path) -> None:
         cache = where / "softwidth"
         cache.mkdir()
         digest = blake2b(data.tobytes() + offsets.tobytes(), digest_size=8).hexdigest()
-        cached = npy(h.array(np.zeros((12, 32, 32, 3), np.uint8)))
+        cached = _as_npy(h.array(np.zeros((12, 32, 32, 3), np.uint8)))
         (cache / f"cifar10_train_{digest}.npy").write_bytes(_perhaps_damaged(h, cached))
     h.made()
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from hostile_files import jpeg
 from problems import random_problem
 from stores import trial
 from user_arrays import some_arrays
@@ -24,6 +25,7 @@ from softwidth._checks import (
     SoftwidthError,
     check_choice,
 )
+from softwidth._worst_case import worst_kl
 from softwidth.bounds import bounds, drift, theorem_b
 from softwidth.certificates import theorem_a
 from softwidth.classifiers import classifier
@@ -33,12 +35,14 @@ from softwidth.engines import open_engine
 from softwidth.experiments import StudentTrials
 from softwidth.export import to_numpy
 from softwidth.files import read_arrays
+from softwidth.images import decode_jpegs
 from softwidth.label_checks import check_soft_labels
 from softwidth.margins import margin
 from softwidth.network import initialise
 from softwidth.plan_spec import PlanSpec
 from softwidth.report import read_stored, write_page
 from softwidth.spec_file import read_spec
+from softwidth.specs import Student
 from softwidth.spoils import parse_spoil
 from softwidth.store import open_store
 from softwidth.store_curves import pack
@@ -46,6 +50,7 @@ from softwidth.store_tables import check_suffix
 from softwidth.studies import Scale, run_study
 from softwidth.teachers import KernelTeacher, WideTeacher
 from softwidth.theorems import check_error
+from softwidth.training import train_bank
 from softwidth.trial_spec import TrialSpec
 
 X, y, TARGETS = random_problem(0, N=12, D=3)
@@ -104,6 +109,9 @@ def test_thousands_of_members_are_refused_by_the_directory(tmp_path):
         ),
         lambda: kernels.limiting_kernel(ENDLESS),
         lambda: initialise(10**15, 3),
+        lambda: margin(ENDLESS, y),
+        lambda: train_bank(X, y, TARGETS, [Student(2)], epochs=10**12),
+        lambda: WideTeacher(4, epochs=10**15, step_size=1.0).fit(X, y),
         lambda: SoftLabelClassifier(4, step_size=1.0).fit(ENDLESS, y),
         lambda: SoftLabelClassifier(4, step_size=1.0).fit(X, ENDLESS),
         lambda: labels.as_probabilities(ENDLESS),
@@ -186,6 +194,17 @@ def test_arguments_that_made_another_error(name, refused):
         refused()
 
 
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    """One of 64 bits without a sign met a negative one."""
+    teacher = WideTeacher(4, epochs=np.uint64(1), batch_size=np.uint64(5), step_size=1.0)
+    assert teacher.fit(X, y).predict_proba(X).shape == (len(X), 2)
+
+
+def test_a_bound_that_overflows_is_not_the_lesser():
+    found = worst_kl(np.full((1, 3), 1 / 3), np.zeros((1, 3)), np.full((1, 3), 1e200))
+    assert np.isfinite(found).all()
+
+
 def certified(size):
     run = {"step_size": 1.0, "n_steps": 1, "radius": 1.0}
     return theorem_a(initialise(2, 3), np.ones((2, 3)), size * X, np.ones((len(X), 1)), **run)
@@ -263,6 +282,15 @@ def test_soft_columns_are_a_list_of_names(columns, tmp_path):
     path.write_text("x,label,p0\n1,0,1\n2,1,0\n")
     with pytest.raises(ArgumentError, match=r"`soft_columns` .* must be a list of names"):
         load(path, target="label", soft_columns=columns)
+
+
+def test_an_image_of_a_hundred_million_pixels_is_refused_in_one_line():
+    """Pillow warns from 90 million on: pages of warnings, in front of our error."""
+    stream = bytearray(jpeg(32))
+    place = stream.index(b"\xff\xc0")
+    stream[place + 5 : place + 9] = (12_000).to_bytes(2) + (10_000).to_bytes(2)
+    with pytest.raises(DataFileError, match="image 0 is not a readable JPEG"):
+        decode_jpegs(np.frombuffer(stream, np.uint8), np.array([0, len(stream)]))
 
 
 def test_labels_that_are_infinite_are_named(tmp_path):
