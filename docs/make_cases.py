@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from docs.case_words import HEAD, MEANS, SOURCES
+from scripts.real_cases import CASES
 
 PAGE = Path(__file__).with_name("real-cases.md")
 TABLE = Path(__file__).parents[1] / "results" / "real_cases.csv"
@@ -37,7 +38,9 @@ def _summary(rows: list[dict[str, Any]]) -> str:
         f"{_saving(row, '')} | {_saving(row, 'held_')} | {row['advice']} |"
         for row in rows
     ]
-    return "\n".join([*head, *lines, ""])
+    left = [f"`{name}`" for name in CASES if name not in {row["case"] for row in rows}]
+    tail = [f"Not run yet: {', '.join(left)}.\n"] if left else []
+    return "\n".join([*head, *lines, "", *tail])
 
 
 def _counts(table: pd.DataFrame) -> str:
@@ -119,10 +122,9 @@ def _measures(row: dict[str, Any], kind: str) -> str:
 
 def _made(table: pd.DataFrame) -> str:
     last = table.iloc[-1]
-    commits = ", ".join(sorted({str(commit)[:10] for commit in table["commit"].dropna()}))
     return f"""## Made by
 `{last["command"].split(" --")[0]}`, then `python -m docs.make_cases`; seed {last["seed"]}, {last["fresh_seeds"]} new students per label kind and width, {table["cpu_seconds"].sum():.0f} s of one core in all;
-commits {commits}; {last["versions"]}. All columns: [real_cases.csv](../results/real_cases.csv), the figure's points: [real_cases_curves.csv](../results/real_cases_curves.csv).
+{last["versions"]}. All columns: [real_cases.csv](../results/real_cases.csv), the figure's points: [real_cases_curves.csv](../results/real_cases_curves.csv).
 """
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -33,7 +32,6 @@ from softwidth._output import write_whole
 from softwidth.distributions import as_probabilities
 from softwidth.plan_record import LIBRARIES, Plan
 from softwidth.planner import ENOUGH_ROWS, NOISE_DRAWS
-from softwidth.store_rows import _commit
 from softwidth.tasks import add_noise, to_unit_rows
 from softwidth.trials import KINDS, Rows
 
@@ -261,9 +259,6 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--smoke needs --out: toys have no place in results/")
     cases = TOYS if given.smoke else CASES
     out, chosen = given.out or Path("results"), given.only or list(cases)
-    command = shlex.join(
-        ["python", "-m", "scripts.real_cases", *(sys.argv[1:] if arguments is None else arguments)]
-    )
     table, curves = (_read(out / name) for name in ("real_cases.csv", "real_cases_curves.csv"))
     for number, name in enumerate(chosen, 1):
         if not given.again and len(table) and name in set(table["case"]):
@@ -279,8 +274,7 @@ def main(arguments: list[str] | None = None) -> int:
             "case": name,
             **row,
             "versions": _versions(),
-            "commit": _commit(),
-            "command": command,
+            "command": f"python -m scripts.real_cases --only {name}",
         }
         table, curves = _replaced(table, name, [row], cases), _replaced(curves, name, points, cases)
         _write(out / "real_cases_curves.csv", curves)

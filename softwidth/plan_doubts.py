@@ -34,8 +34,8 @@ WIDER = {
 }
 
 
-def why_not(labels: SoftLabels, tuned: Tuned) -> list[str]:
-    """Why soft labels do not help, as far as it can be seen."""
+def why_not(labels: SoftLabels, tuned: Tuned, *, worse: bool = False) -> list[str]:
+    """Why soft labels do not help, as far as it can be seen; `worse` where they surely do not."""
     found = list(labels.warnings)
     data = labels.dataset
     rows = len(data.y_val) // data.draws
@@ -43,7 +43,7 @@ def why_not(labels: SoftLabels, tuned: Tuned) -> list[str]:
     errors = {kind: errors_by_width(tuned, kind) for kind in ("hard", "soft")}
     best = float(errors["hard"].min())
     chance = np.hypot(_error(mistakes, len(data.y_train)), _error(best, rows))
-    if mistakes > best + CHANCE * chance:
+    if mistakes > best + (0 if worse else CHANCE * chance):
         found.append(
             f"The soft labels' top class is wrong on {mistakes:.1%} of the students' rows, the best "
             f"students of hard labels on {best:.1%} of held-out rows: a better teacher, or more "
@@ -51,6 +51,11 @@ def why_not(labels: SoftLabels, tuned: Tuned) -> list[str]:
         )
     if not found:
         gain = float(np.mean(errors["hard"] - errors["soft"]))
+        if worse:
+            return [
+                "Nothing that is seen of the soft labels says why: another teacher, or more rows for "
+                "it, is what to try."
+            ]
         found.append(
             f"Nothing is wrong with the soft labels: at equal width they make {abs(gain):.1%} "
             f"{'fewer' if gain > 0 else 'more'} mistakes on average, which {rows:,} validation rows "

@@ -126,7 +126,8 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keep
     pace.budget *= 1 - SHARE if counts is not None else 1
     search = search_widths(task, spec, pace, script=script, keeper=keeper)
     decision, tuned = search.decision, search.trainer.tuned
-    recommendation, votes = recommend(decision, why_not(labels, tuned)), None
+    worse = decision.saving("hard", "soft").interval[1] < 1
+    recommendation, votes = recommend(decision, why_not(labels, tuned, worse=worse)), None
     if counts is not None:
         votes = ask_votes(counts, labels, search, spec, recommendation, keeper)
     return Plan(

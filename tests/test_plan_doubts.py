@@ -25,6 +25,10 @@ def test_a_teacher_is_called_poor_only_beyond_chance(rows, said):
     (told,) = why_not(labels, students(0.01))
     assert ("better teacher" in told) == said
     assert said or "too few to tell" in told
+    (told,) = why_not(labels, students(0.01), worse=True)
+    assert "better teacher" in told  # whatever chance says: that hard labels do better is sure
+    (told,) = why_not(labels, students(0.05), worse=True)
+    assert "another teacher" in told
 
 
 FALLING = np.exp(-np.arange(30.0))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from docs import make_cases
 from scripts import case_check, case_data, real_cases
 from scripts import patch_features as patches
 from softwidth.least_width import Saving
@@ -115,3 +116,11 @@ def test_toys_have_no_place_in_results(capsys):
     with pytest.raises(SystemExit):
         real_cases.main(["--smoke"])
     assert "--smoke needs --out" in capsys.readouterr().err
+
+
+def test_the_page_is_the_tables():
+    table = pd.read_csv(make_cases.TABLE)
+    assert set(table["case"]) <= set(real_cases.CASES)
+    assert make_cases.PAGE.read_text(encoding="utf-8") == make_cases.page(), (
+        "run: python -m docs.make_cases"
+    )
