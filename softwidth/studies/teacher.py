@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CLAIM = "Every teacher that has learned from other rows makes soft labels win; one that has memorised the students' rows does not."  # fmt: skip
 COST = "9 worker min, 10,610 students of digits"
-LAST = "undecided: -0.01 (-1.92 to +1.74) points"
+LAST = "undecided: -0.01 (-1.71 to +1.74) points"
 HELD_OUT, MEMORISED, BROKEN = "held out", "memorised", "broken"
 Teacher = tuple[str, dict[str, Any]]  # role in the verdict, settings of the spec
 
