@@ -13,7 +13,7 @@ import hostile_files
 import hostile_stores
 from hostile_answers import FaultError
 from hostile_data import Odd
-from hostile_values import NUMBERS, TEXTS, Hostile
+from hostile_values import INSIDE, NUMBERS, TEXTS, Hostile
 from plans import stored_plan
 from user_arrays import some_arrays
 
@@ -117,7 +117,7 @@ def command_line(h: Hostile, where: Path) -> Any:
     words = [str(made[w]()) if w in made else w.replace("OUT", str(where / "out")) for w in h.of(COMMANDS)]  # fmt: skip
     for _ in range(h.whole(0, 2) if h.chance(0.6) else 0):
         h.of([words.append, lambda word: words.insert(h.whole(0, len(words)), word)])(
-            str(h.of([*OPTIONS, *NUMBERS, *TEXTS]))
+            str(h.of([*OPTIONS, *NUMBERS, *INSIDE]))
         )
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(where), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -11,7 +11,7 @@ from typing import Any
 import hostile_files
 import numpy as np
 from hostile_answers import FaultError
-from hostile_values import NUMBERS, TEXTS, Hostile
+from hostile_values import INSIDE, NUMBERS, TEXTS, Hostile
 from problems import random_problem
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from user_arrays import some_arrays
@@ -121,10 +121,10 @@ def _fitted() -> SoftLabelClassifier:
 def exports(h: Hostile, where: Path) -> Any:
     network = initialise(4, 3, h.of([2, 3]), bias=h.chance(0.5), dtype=h.of(["f4", "f8"]))
     model = h.scalar(h.of([network, _fitted(), SoftLabelClassifier()]))
-    path = h.of([where / "a.onnx", str(where / "b.npz"), where, where / "no" / "c", "", *TEXTS])
+    path = h.of([where / "a.onnx", str(where / "b.npz"), where, where / "no" / "c", "", *INSIDE])
     in_it = path if not isinstance(path, str) or path.startswith("/") else str(where / path)
     write = h.of([to_numpy, to_numpy, to_onnx])
-    written = write(model, h.scalar(in_it) if h.chance(0.1) else in_it)
+    written = write(model, h.of([*NUMBERS, None, b"a"]) if h.chance(0.1) else in_it)
     if write is to_onnx:
         return written
     broken = where / "again.npz"

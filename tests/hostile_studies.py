@@ -15,7 +15,7 @@ import hostile_stores
 import numpy as np
 from hostile_answers import FaultError
 from hostile_models import SHORT
-from hostile_values import NUMBERS, TEXTS, Hostile
+from hostile_values import INSIDE, NUMBERS, TEXTS, Hostile
 from sklearn.exceptions import ConvergenceWarning
 from stores import trial
 from user_arrays import some_arrays
@@ -61,7 +61,7 @@ def store_addresses(h: Hostile, where: Path) -> Any:
     servers = [f"{h.of(['postgresql', 'postgres', 'mysql', 'POSTGRESQL'])}://{host}{end}" for host in hosts for end in ("/rows", "", "/rows?host=", "/a?port=x")]  # fmt: skip
     if h.chance(0.5):  # an address alone: nothing is looked up
         return address(h.scalar(h.of([*servers, *TEXTS])))
-    files = ["rows.sqlite", "sqlite:///a", "sqlite://", "sqlite:///:memory:", "file:x?mode=memory", "a?mode=ro", "%2e%2e/x", "a#b", "", ".", "no/such/x.sqlite", *TEXTS]  # fmt: skip
+    files = ["rows.sqlite", "sqlite:///a", "sqlite://", "sqlite:///:memory:", "file:x?mode=memory", "a?mode=ro", "%2e%2e/x", "a#b", "", ".", "no/such/x.sqlite", *INSIDE]  # fmt: skip
     name = h.of(files)
     where.joinpath("a").write_bytes(h.of([b"", b"SQLite format 3\0", b"text"]))
     with contextlib.chdir(where), open_store(h.of([name, Path(name)]), read_only=h.scalar(h.chance(0.5))) as store:  # fmt: skip

@@ -25,6 +25,8 @@ TEXTS = (
     "9" * 5000, "mixed(", "mixed(0.5, 2)", "smoothed(nan)", "tempered(1e-320)", "flipped(0.5)", "sampled()",
     "__class__", "a" * 10_000, "(((((((((((((((", "digits", "mnist ", "float128", "cosine",
 )  # fmt: skip
+# Those that may be taken for a file to write: none leads out of the folder where it is tried.
+INSIDE = tuple(text for text in TEXTS if not text.startswith(("/", "..")))
 NUMBERS = (
     0, 1, 2, 3, 4, 7, -1, -7, 0.0, -0.0, 0.5, 0.1, 1.0, 2.0, -0.5, 1e-320, 1e-12, 1e300, -1e300, 1e12,
     float("nan"), float("inf"), float("-inf"), 2**31, 2**53 + 1, 2**63, 2**64, -(2**63), 10**400, 10**15,
