@@ -18,6 +18,7 @@ for (const place of document.querySelectorAll(".chart")) {
 // A figure for papers is drawn anew: on white, 640 wide, as `softwidth report --figure` saves it.
 function offer(place, spec, options) {
   const line = place.parentElement.querySelector(".save");
+  if (line === null) return;
   line.hidden = false;
   for (const button of line.querySelectorAll("button")) {
     const {name, format} = button.dataset;
