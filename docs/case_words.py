@@ -20,6 +20,7 @@ MEANS: dict[str, str] = {
 difference was larger on its own rows than on the other half, as differences are that step sizes were chosen on; its interval of the saving was wide enough not to be taken in.""",
     "digits-noise": """**What it means.** Noise alone does not make soft labels pay. A cross-fitted teacher has only four fifths of the students' own few rows, and the students that learn from the true labels come to know more than it.
 Where soft labels pay under the same noise (README), the teacher has learned from many *other* rows.""",
+    "mnist": """**What it means.** The same as with noise, seen more faintly: on its 600 rows the plan could not rule out a saving of 1, the 2,000 rows of the other half could. A plan that says that it cannot tell is not one that says that there is no difference.""",
     "mnist-noise": """**What it means.** As with digits, and with better grounds: the teacher that saw four fifths of 1,200 noisy rows is wrong more often than the students that it teaches, the plan names it as the reason, and the other
 half agrees. The advice is to get a better teacher, not to give up soft labels.""",
     "chaosnli-kl": """**What it means.** To predict what people will say, votes are the better lesson at equal width, on both halves. But it is a small gain, and hard labels come near once their step size is chosen for
@@ -27,7 +28,10 @@ divergence: the first version of this case said that soft labels save fivefold, 
     "chaosnli": """**What it means.** Bag-of-words sentence vectors hardly tell whether one sentence follows from another, and the plan says so before anything else. Neither labels nor width help there; other features do.""",
     "cifar10h-kl": """**What it means.** The plan decides by least widths, and at its widest students neither kind has stopped improving, so that it sees no saving. At equal width votes are the better lesson, by the same amount on both halves (the line *hard minus soft*): who
 wants people's shares should take votes and a wide student. That the advice calls this *no measurable difference*, and counts mistakes in its reason, is a weakness of the advice.""",
+    "cifar10h": """**What it means.** Nineteen of twenty votes fall on one class, and by mistakes nothing is gained. Hard labels and the votes' top class are the same labels here, so what parts their two lines is the chance of rounding and of chosen step sizes: the size of what
+should not be read into such a table.""",
     "boosting-cancer": """**What it means.** With 85 rows to choose by, one mistake is more than the tolerance; the plan says that it cannot tell, and intervals that reach from one end of the widths to the other are the honest answer. Collect rows, or accept any narrow student.""",
+    "boosting-digits": """**What it means.** Boosted trees on four fifths of 539 rows are wrong almost twice as often as the students that learn from the labels; the plan names this, though its interval just reaches 1. A teacher is worth its labels only where it knows more than the student will.""",
 }
 
 SOURCES = """## Data
