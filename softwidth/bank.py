@@ -23,6 +23,7 @@ from softwidth.network import Network, check_features, for_reading, n_outputs, w
 from softwidth.specs import Student
 
 LOGIT_BYTES = 2**24  # of one chunk of students' logits while evaluating
+HISTORIES = ("cross_entropy", "kl", "error")
 MEASURED = 2**20  # probabilities measured at a time: 8 MiB in double precision
 
 
@@ -83,7 +84,7 @@ class Bank:
         ArgumentError
             If `metric` is unknown.
         """
-        check_choice("metric", metric, ("cross_entropy", "kl", "error"))
+        check_choice("metric", metric, HISTORIES)
         history = getattr(self, metric)
         by_epoch = history.reshape(len(self), -1, len(self.rows_per_step))
         return np.average(by_epoch, axis=2, weights=self.rows_per_step)

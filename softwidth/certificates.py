@@ -261,7 +261,7 @@ def _logits(run: _Run, logits: Any) -> Array:
     shape = (len(run.X), run.network.A.shape[1])
     if F.shape != shape and not (shape[1] == 1 and F.shape == shape[:1]):
         raise ArgumentError("logits", F, f"must have shape {shape}.")
-    return check_finite("logits", F.reshape(shape))
+    return check_lengths("logits", check_finite("logits", F.reshape(shape)))
 
 
 def _check_displacement(run: _Run, displacement: float | Array | None) -> float | Array:

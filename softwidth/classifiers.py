@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from softwidth._checks import ArgumentError, check_choice, check_integer, shorten
 from softwidth.teachers import Teacher
 
@@ -50,6 +52,8 @@ def check_settings(name: str, settings: Mapping[str, Any]) -> None:
         raise ArgumentError("teacher_settings", settings, "must be a mapping of names to values.")
     for setting in settings:
         check_choice("teacher_settings", setting, settings_of(name))
+    for units in np.atleast_1d(np.array(settings.get("hidden_layer_sizes", 1), object)):
+        check_integer("hidden_layer_sizes", units, low=1)  # scikit-learn looks at the list only
     made = _class(name)(**settings)
     try:
         getattr(made, "_validate_params", lambda: None)()
@@ -86,8 +90,8 @@ def classifier(name: str, settings: Mapping[str, Any], *, seed: int = 0) -> Call
     given = {**_DEFAULTS.get(name, {}), **settings}
     known = {
         "seed": seed,
-        "random_state": check_integer("seed", seed) % 2**32,
-    }  # scikit-learn's most
+        "random_state": check_integer("seed", seed) % 2**32,  # scikit-learn's most
+    }
     given |= {own: known[own] for own in _SEEDS if own in _parameters(name)}
     kind = _class(name)
     return lambda: kind(**given)

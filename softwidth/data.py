@@ -123,7 +123,7 @@ def load(
     check_number("noise", noise, low=0, high=LARGEST_NOISE)
     check_number("flip", flip, low=0, high=1)
     check_integer("draws", draws, low=1)
-    check_integer("seed", seed)
+    seed = check_integer("seed", seed)
     check_flag("normalise", normalise)
     columns = (target, soft_columns, weight_column, ignore_columns)
     found = _read(source, *columns, soft_key=soft_key)

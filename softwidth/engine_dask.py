@@ -91,6 +91,6 @@ def _connected(address: str) -> Any:
     try:
         client: Any = Connect
         return client(address, timeout=REACHED_WITHIN, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError, TypeError, TimeoutError) as error:  # tls:// wants a context
         told = " ".join(str(error).split()).rstrip(".")
         raise ArgumentError("engine", address, f"cannot be reached: {told}.") from None

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from softwidth._checks import ArgumentError, check_choice, check_flag
+from softwidth.bank import HISTORIES
 from softwidth.labels import Targets, make_targets
 from softwidth.network import n_outputs
 from softwidth.store import Row
@@ -69,6 +71,14 @@ class StudentTrials:
     curves: tuple[str, ...] = ()
     mistakes: bool = True
     name: str = "students"
+
+    def __post_init__(self) -> None:
+        given: Any = self.curves
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            raise ArgumentError("curves", self.curves, "must be a sequence of names.")
+        for name in self.curves:
+            check_choice("curves", name, HISTORIES)
+        check_flag("mistakes", self.mistakes)
 
     def cost(self, spec: TrialSpec) -> float:
         """Multiply-adds of training and measuring, the rest counted as such."""

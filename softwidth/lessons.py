@@ -234,7 +234,8 @@ def cross_fit(
         )
     soft = np.empty((len(y), n_classes))
     teachers: list[Teacher] = []
-    for inside, outside in StratifiedKFold(folds, shuffle=True, random_state=seed).split(X, y):
+    cut = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)  # scikit-learn's most
+    for inside, outside in cut.split(X, y):
         weight = None if sample_weight is None else sample_weight[inside]
         teacher = _trained(make, X[inside], y[inside], weight)
         if any(teacher is other for other in teachers):

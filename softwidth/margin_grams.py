@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from softwidth._ascent import precise_sums
+from softwidth._checks import check_memory
 from softwidth._types import Array, Labels
 from softwidth.kernels import limiting_kernel
 
@@ -48,6 +49,8 @@ class Constraints:
         own = y[rows]
         if n_classes == 2:
             return cls(X, rows, (2 * own - 1).astype(np.int8)[:, None], 1 - own)
+        needed = len(own) * n_classes * (n_classes + 16)  # a sign a class, and two places
+        check_memory(f"the constraints of {n_classes} classes", needed)
         at, rival = np.nonzero(np.arange(n_classes) != own[:, None])
         directions = np.zeros((len(at), n_classes), np.int8)
         directions[np.arange(len(at)), own[at]] = 1

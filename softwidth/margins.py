@@ -107,7 +107,7 @@ def margin(
     gap = check_number("gap", gap, low=0, high=1)
     if width is not None:
         check_choice("init", init, INITIALISATIONS)
-        check_width("width", width, paired=init == "symmetric")
+        width = check_width("width", width, paired=init == "symmetric")
     limits = check_fresh(neurons, fresh, confidence)
     rows = margin_rows(X, y, n_classes=n_classes, limit=limit, seed=seed)
     with progress(progress_label, -math.log10(max(gap, LEAST_GAP))) as shown:

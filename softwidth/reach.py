@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from softwidth._checks import ArgumentError, as_type, check_finite, check_numeric
+from softwidth._checks import (
+    ArgumentError,
+    as_type,
+    check_finite,
+    check_lengths,
+    check_numeric,
+)
 from softwidth._types import Array
 from softwidth.network import Network
 
@@ -50,6 +56,7 @@ def comparator(network: Network, v: Any) -> Array:
     if v.shape != shape:
         raise ArgumentError("v", v, f"must have shape {shape}: the map at every neuron.")
     v = check_finite("v", as_type("v", v, np.float64)).reshape(m, C, D)
+    check_lengths("v", v.reshape(m, C * D))
     return network.scale * np.einsum("rk,rkd->rd", network.A.astype(np.float64), v)
 
 

@@ -40,7 +40,8 @@ class Span:
         for rows in _blocks(len(W)):
             start = np.empty_like(coordinates[rows])
             self.enter(W[rows], start)
-            W[rows] += (coordinates[rows] - start) @ self.Q.T
+            with np.errstate(over="ignore", invalid="ignore"):  # of students that diverged
+                W[rows] += (coordinates[rows] - start) @ self.Q.T
 
 
 def _blocks(n: int) -> Iterator[slice]:

@@ -49,6 +49,9 @@ class Student:
     radius: float = np.inf
     init: str = "symmetric"
 
+    def __post_init__(self) -> None:
+        _as_integers(self)
+
     def check(self) -> None:
         """Raise ArgumentError for the first value that cannot be used."""
         check_init(self.init, self.width)
@@ -103,6 +106,9 @@ class Recipe:
     threads: int | None = None
     memory: int | None = None
 
+    def __post_init__(self) -> None:
+        _as_integers(self)
+
     @classmethod
     def of(cls, settings: dict[str, Any]) -> Recipe:
         """A checked recipe from keyword arguments; an unknown one is answered with the nearest."""
@@ -136,3 +142,10 @@ class Recipe:
         """
         t = np.arange(n_steps) / n_steps
         return np.ones(n_steps) if self.schedule == "constant" else (1 + np.cos(np.pi * t)) / 2
+
+
+def _as_integers(settings: Student | Recipe) -> None:
+    """Whole numbers of numpy as Python's: sums of eight bits overflow."""
+    for name, value in vars(settings).items():
+        if isinstance(value, np.integer):
+            object.__setattr__(settings, name, int(value))

@@ -306,6 +306,6 @@ def _rows(rows: Any) -> Iterable[Row]:
 
 def _chunks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
     """Sorted, without repeats: neighbours lie on the same pages of the index."""
-    unique = sorted(set(check_names("ids", ids)))
+    unique = sorted(id_ for id_ in set(check_names("ids", ids)) if id_.isascii())
     for start in range(0, len(unique), size):
         yield unique[start : start + size]

@@ -90,6 +90,8 @@ def _opens(uri: str) -> bool:
         connection.execute("select count(*) from sqlite_master").fetchone()
     except sqlite3.Error as error:
         return error.sqlite_errorname not in {"SQLITE_CANTOPEN", "SQLITE_READONLY_DIRECTORY"}
+    except UnicodeDecodeError:  # in a message of SQLite that quotes a damaged file
+        return True
     finally:
         connection.close()
     return True

@@ -75,6 +75,8 @@ def patiently(act: Callable[[], T], where: str, patience: float) -> T:
             if not passes(error) or time.monotonic() + wait > end:
                 raise failure from None
             logger.warning("%s; trying again", failure)
+        except UnicodeDecodeError:  # in a message of SQLite that quotes the file
+            raise DataFileError(f"{where} is damaged.") from None
         except SQLAlchemyError as error:  # a pool without a free connection, and the like
             raise StoreError(f"{where}: {_line(str(error))}.") from None
         time.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - no secret

@@ -155,6 +155,13 @@ def test_classes_take_memory_once_a_row_and_not_once_a_class():
         ("n_steps", lambda: theorem_b(1.0, 4, 10**400, 9)),
         ("n_classes", lambda: bounds(0.1, 0.1, 9, 10**400)),
         ("width", lambda: initialise(10**400, 3)),
+        ("v", lambda: certified(1.0, start=1e300)),
+        ("logits", lambda: certified(1.0, logits=1e300)),
+        ("hidden_layer_sizes", lambda: classifier("network", {"hidden_layer_sizes": [[4]]})),
+        ("hidden_layer_sizes", lambda: classifier("network", {"hidden_layer_sizes": [0, 1]})),
+        ("curves", lambda: StudentTrials(curves=0.5)),
+        ("curves", lambda: StudentTrials(curves=("kll",))),
+        ("engine", lambda: open_engine("tls://127.0.0.1:9")),
         ("specs", lambda: cut(StudentTrials(), 5, seconds=1.0)),
         ("spec", lambda: cut(StudentTrials(), [5], seconds=1.0)),
         ("width", lambda: TrialSpec.of(width=2).grid(width=5)),
@@ -200,14 +207,52 @@ def test_whole_numbers_of_numpy_are_whole_numbers():
     assert teacher.fit(X, y).predict_proba(X).shape == (len(X), 2)
 
 
+def test_small_whole_numbers_of_numpy_do_not_overflow():
+    found = margin(X, y, width=np.int8(8), kind="sup")
+    assert found.upper == margin(X, y, width=8, kind="sup").upper
+    students = [Student(np.int8(100), seed) for seed in range(2)]
+    train_bank(X, y, TARGETS, students, epochs=1, batch_size=np.int8(5))
+
+
+def test_a_student_that_diverged_in_the_span_of_the_rows_warns_of_nothing():
+    few = np.eye(20)[:2].repeat(6, axis=0)  # 2 directions in 20 dimensions
+    bank = train_bank(few, y, TARGETS, [Student(2, step_size=1e300)], epochs=4)
+    assert bank.status == ["diverged"]
+
+
+def test_as_many_constraints_as_memory_holds():
+    with pytest.raises(MemoryLimitError, match="constraints"):
+        margin(X, y, n_classes=10**6)
+
+
+def test_a_seed_beyond_32_bits_cuts_folds():
+    soft, _ = lessons.cross_fit(KernelTeacher, X, y, folds=2, n_classes=2, seed=2**32 + 5)
+    assert soft.shape == (12, 2)
+
+
+def test_what_sqlite_quotes_of_a_damaged_file(tmp_path):
+    """Its message holds bytes that are no text."""
+    path = tmp_path / "rows.sqlite"
+    open_store(path).close()
+    path.write_bytes(path.read_bytes().replace(b"TABLE rows", b"TABLE r\xf7ws"))
+    with pytest.raises(SoftwidthError):
+        open_store(path, read_only=True)
+
+
+def test_ids_that_no_row_can_have_are_not_stored(tmp_path):
+    with open_store(tmp_path / "rows.sqlite") as store:
+        assert store.known(["\ud800"]) == set()
+
+
 def test_a_bound_that_overflows_is_not_the_lesser():
     found = worst_kl(np.full((1, 3), 1 / 3), np.zeros((1, 3)), np.full((1, 3), 1e200))
     assert np.isfinite(found).all()
 
 
-def certified(size):
+def certified(size, start=1.0, logits=1.0):
     run = {"step_size": 1.0, "n_steps": 1, "radius": 1.0}
-    return theorem_a(initialise(2, 3), np.ones((2, 3)), size * X, np.ones((len(X), 1)), **run)
+    v, F = np.full((2, 3), start), np.full((len(X), 1), logits)
+    return theorem_a(initialise(2, 3), v, size * X, F, **run)
 
 
 def taught(**settings):
