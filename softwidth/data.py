@@ -326,6 +326,8 @@ def _add_noise(parts: dict[str, Any], noise: float, draws: int, rng: np.random.G
     for split in SPLITS:
         part = parts[split]
         if draws > 1 and split != "train":
+            needed = draws * len(part.y) * (2 * part.X.itemsize * part.X.shape[1] + 16)
+            check_memory(f"{draws:,} draws of the noise on {len(part.y):,} rows", needed)
             part = part.rows(np.arange(len(part.y)).repeat(draws))
         parts[split] = replace(part, X=add_noise(part.X, noise, rng))
 

@@ -304,7 +304,10 @@ def _is_auto(setting: Any) -> bool:
 
 def _is_matrix(y: Any) -> bool:
     """Whether `y` holds a distribution a row; a single column is a vector of labels."""
-    shape = np.asarray(y).shape
+    try:
+        shape = np.asarray(y).shape
+    except ValueError:
+        raise ArgumentError("y", y, "must have as many entries in every row.") from None
     return len(shape) == 2 and shape[1] > 1
 
 

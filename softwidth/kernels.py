@@ -106,7 +106,7 @@ def finite_kernel(
     [[0.5, 0.0], [0.0, 4.0]]
     """
     X, Z, symmetric = _inputs(X, Z, dtype)
-    W = check_matrix("W", W, dtype=X.dtype)
+    W = check_lengths("W", check_matrix("W", W, dtype=X.dtype))
     if W.shape[1] != X.shape[1]:
         raise ArgumentError("W", W, f"must have {X.shape[1]} columns, as X has.")
     P = active(X, W)

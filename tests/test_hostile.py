@@ -162,6 +162,8 @@ def test_classes_take_memory_once_a_row_and_not_once_a_class():
         ("curves", lambda: StudentTrials(curves=0.5)),
         ("curves", lambda: StudentTrials(curves=("kll",))),
         ("engine", lambda: open_engine("tls://127.0.0.1:9")),
+        ("W", lambda: kernels.finite_kernel(X, [[1e300, 0, 0]])),
+        ("y", lambda: SoftLabelClassifier(4, step_size=1.0).fit(X, [[0.5, 0.5], [1.0]] * 6)),
         ("specs", lambda: cut(StudentTrials(), 5, seconds=1.0)),
         ("spec", lambda: cut(StudentTrials(), [5], seconds=1.0)),
         ("width", lambda: TrialSpec.of(width=2).grid(width=5)),
@@ -223,6 +225,11 @@ def test_a_student_that_diverged_in_the_span_of_the_rows_warns_of_nothing():
 def test_as_many_constraints_as_memory_holds():
     with pytest.raises(MemoryLimitError, match="constraints"):
         margin(X, y, n_classes=10**6)
+
+
+def test_as_many_draws_of_the_noise_as_memory_holds():
+    with pytest.raises(MemoryLimitError, match="draws of the noise"):
+        load({"X": X, "y": y}, noise=0.1, draws=10**12)
 
 
 def test_a_seed_beyond_32_bits_cuts_folds():
