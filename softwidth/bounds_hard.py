@@ -56,7 +56,7 @@ def hard_loss(
     binary = n_classes == 2
     lost = delta if binary else 2 * delta  # a difference of two logits can lose twice as much
     fit = 2 * (n_classes - 1) * math.exp(min(lost - B * gamma, 700.0))
-    terms = {"steps": B**2 / (constant_step(n_classes) * T), "fit": fit}
+    terms = {"steps": B * B / (constant_step(n_classes) * T), "fit": fit}
     return bound(
         sum(terms.values()), terms, {}, f"THEORY.md section {6 if binary else 7}, hard labels"
     )

@@ -75,7 +75,7 @@ def drift(
     root = math.sqrt(m)
     terms = {
         "features": 4 * B * log_term(n, K, check_delta(confidence)) / root,
-        "flips": FLIPS * B**2 / root,
+        "flips": FLIPS * (B * B) / root,
     }
     return bound(sum(terms.values()), terms, {}, "THEORY.md section 5, Theorem B")
 
@@ -123,7 +123,7 @@ def theorem_b(
     rest = denominator(eta, K)
     rest = rest if rest > 0 else math.nan
     terms = {
-        "steps": radius**2 / (eta * T) / rest,
+        "steps": radius * radius / (eta * T) / rest,
         "width": (delta**2 / 4 if K == 2 else delta**2) / rest,
     }
     section = "5, Theorem B" if K == 2 else "7"

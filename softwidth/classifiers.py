@@ -57,7 +57,7 @@ def check_settings(name: str, settings: Mapping[str, Any]) -> None:
     made = _class(name)(**settings)
     try:
         getattr(made, "_validate_params", lambda: None)()
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ArgumentError(
             "teacher_settings", dict(settings), f"cannot be used: {shorten(error, 300)}"
         ) from None

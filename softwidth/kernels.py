@@ -130,6 +130,8 @@ def _mean_weights(weights: Any, m: int) -> Array:
     if weights is None:
         return np.full(m, 1 / m)
     array = check_finite("weights", check_numeric("weights", weights, dtype=np.float64))
+    if array.ndim != 1:
+        raise ArgumentError("weights", array, "must hold one number for each neuron.")
     check_same_length("weights", array, "W", m)
     return array / m
 

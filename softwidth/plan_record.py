@@ -111,7 +111,7 @@ class Plan:
         >>> task = load("digits", pair=[3, 8])
         >>> found = plan(task, teacher="kernel", widths=[2, 4], seeds=2, rounds=0, epochs=5)
         >>> found.student().predict_proba(task.X_test).shape
-        (72, 2)
+        (71, 2)
         """
         return self._student
 

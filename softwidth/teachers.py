@@ -105,11 +105,12 @@ class WideTeacher:
             Malformed rows or labels, or labels of one class only.
         """
         self._check()
+        X = check_matrix("X", X)
         tuned = self if self.step_size else self.tune(X, y, sample_weight)
-        self.classes_, ids = _as_ids(y)
+        self.classes_, ids = _as_ids(y, len(X))
         few = tuned._affordable_rows(ids)
         if few is not None:
-            X, ids = check_matrix("X", X)[few], ids[few]
+            X, ids = X[few], ids[few]
             sample_weight = None if sample_weight is None else np.asarray(sample_weight)[few]
         epochs, steps = tuned._epochs(ids), [tuned.step_size or 0]
         bank = tuned._train(X, ids, sample_weight, steps, epochs, "training the teacher")
@@ -123,8 +124,8 @@ class WideTeacher:
         decades apart.
         """
         self._check()
-        ids, X = _as_ids(y)[1], check_matrix("X", X)
-        check_same_length("y", ids, "X", len(X))
+        X = check_matrix("X", X)
+        ids = _as_ids(y, len(X))[1]
         few = len(ids) <= self.TUNING_ROWS
         rows = np.arange(len(ids)) if few else self._part(ids, self.TUNING_ROWS)
         judge, learn = self._halves(ids[rows])
@@ -265,8 +266,7 @@ class KernelTeacher:
         C = check_number("C", self.C, low=0, open_low=True)
         most_folds = check_integer("folds", self.folds, low=2)
         X = check_matrix("X", X)
-        self.classes_, ids = _as_ids(y)
-        check_same_length("y", ids, "X", len(X))
+        self.classes_, ids = _as_ids(y, len(X))
         what, needed = f"a kernel teacher of {len(X)} rows", self.BYTES_A_PAIR * len(X) ** 2
         check_memory(what, needed, wish="a wide teacher needs far less")
         folds = int(min(most_folds, np.bincount(ids).min()))
@@ -320,10 +320,11 @@ def _tempered(temperature: float, scores: Array) -> Array:
     return np.asarray(softmax(scores / temperature, axis=1))
 
 
-def _as_ids(y: Any) -> tuple[np.ndarray[Any, Any], Labels]:
-    """The sorted classes of labels, and each label's place among them."""
+def _as_ids(y: Any, n: int) -> tuple[np.ndarray[Any, Any], Labels]:
+    """The sorted classes of the labels of n rows, and each label's place among them."""
     try:
         labels = np.asarray(y)
+        check_same_length("y", np.atleast_1d(labels), "X", n)
         classes, ids = np.unique(labels, return_inverse=True)
     except (TypeError, ValueError):  # rows of unequal length; labels that cannot be sorted
         raise ArgumentError("y", y, "must be a vector of labels of one kind.") from None

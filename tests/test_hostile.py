@@ -162,6 +162,9 @@ def test_classes_take_memory_once_a_row_and_not_once_a_class():
         ("curves", lambda: StudentTrials(curves=0.5)),
         ("curves", lambda: StudentTrials(curves=("kll",))),
         ("engine", lambda: open_engine("tls://127.0.0.1:9")),
+        ("weights", lambda: kernels.finite_kernel(X, X, weights=1.0)),
+        ("y", lambda: KernelTeacher().fit(X, ENDLESS[:, 0])),
+        ("teacher_settings", lambda: classifier("logistic", {"C": SPAN_OF_TIME})),
         ("W", lambda: kernels.finite_kernel(X, [[1e300, 0, 0]])),
         ("y", lambda: SoftLabelClassifier(4, step_size=1.0).fit(X, [[0.5, 0.5], [1.0]] * 6)),
         ("specs", lambda: cut(StudentTrials(), 5, seconds=1.0)),
@@ -252,6 +255,7 @@ def test_ids_that_no_row_can_have_are_not_stored(tmp_path):
 
 
 def test_a_bound_that_overflows_is_not_the_lesser():
+    assert drift(1e300, 64, 100).value == np.inf
     found = worst_kl(np.full((1, 3), 1 / 3), np.zeros((1, 3)), np.full((1, 3), 1e200))
     assert np.isfinite(found).all()
 

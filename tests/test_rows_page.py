@@ -65,8 +65,8 @@ def test_what_goes_with_the_other_kind_is_refused(tmp_path, capsys):
     open_store(path).close()
     assert cli.main(["report", str(path), "--figure", "curve.svg"]) == 2
     assert "`figure`" in capsys.readouterr().err
-    assert cli.main(["report", str(tmp_path / "plan.json"), "--export", "rows.csv"]) == 2
-    assert "`export`" in capsys.readouterr().err
+    assert cli.main(["report", str(tmp_path / "plan.json"), "--study", "demo"]) == 2
+    assert "`study`" in capsys.readouterr().err
     assert list(tmp_path.glob("*.html")) == []
 
 
