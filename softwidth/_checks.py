@@ -339,7 +339,8 @@ def check_memory(what: str, needed: float, *, share: float = 1.0, wish: str = ""
 
     free = share * psutil.virtual_memory().available
     if needed > free:
-        told = f"{what} needs {needed / 2**20:,.0f} MiB and {free / 2**20:,.0f} MiB are free for it"
+        most = min(needed, 1e300)  # a whole number may be larger than any other
+        told = f"{what} needs {most / 2**20:,.0f} MiB and {free / 2**20:,.0f} MiB are free for it"
         raise MemoryLimitError(f"{told}{wish and '; '}{wish}.")
 
 

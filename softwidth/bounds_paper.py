@@ -32,7 +32,9 @@ def deviation(n_samples: int, delta: float, norm: float, reach: float = 1.0) -> 
 
     `reach` is 1 in (6) and (10) and ``2 ln(2/(β ln 2))`` in (13).
     """
-    return reach * math.sqrt(2 / math.pi) / norm + 3 * math.sqrt(log_ratio(2 * n_samples, delta))
+    return reach * math.sqrt(2 / math.pi) / norm + 3 * math.sqrt(
+        log_ratio(2 * int(n_samples), delta)
+    )
 
 
 def theorem2(

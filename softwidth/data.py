@@ -122,7 +122,7 @@ def load(
         raise ArgumentError("pair", pair, "cannot go with `positive`: choose one task.")
     check_number("noise", noise, low=0, high=LARGEST_NOISE)
     check_number("flip", flip, low=0, high=1)
-    check_integer("draws", draws, low=1)
+    draws = check_integer("draws", draws, low=1)
     seed = check_integer("seed", seed)
     check_flag("normalise", normalise)
     columns = (target, soft_columns, weight_column, ignore_columns)

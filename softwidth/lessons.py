@@ -225,7 +225,7 @@ def cross_fit(
     from sklearn.model_selection import StratifiedKFold
 
     check_integer("folds", folds, low=2)
-    check_integer("seed", seed)
+    seed = check_integer("seed", seed)
     X, y = _check_rows("", X, y, n_classes)
     fewest = int(np.bincount(y)[np.unique(y)].min())
     if fewest < folds:

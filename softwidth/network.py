@@ -244,7 +244,7 @@ def initialise(
     [0.0, 0.0, 0.0]
     """
     check_init(init, width)
-    check_integer("n_features", n_features, low=1)
+    width, n_features = int(width), check_integer("n_features", n_features, low=1)
     C = n_outputs(check_integer("n_classes", n_classes, low=2))
     rng = np.random.default_rng(check_integer("seed", seed))
     needed = BYTES_A_WEIGHT * width * (n_features + C)

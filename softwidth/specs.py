@@ -13,6 +13,7 @@ from softwidth._checks import (
     check_flag,
     check_integer,
     check_number,
+    is_real,
 )
 from softwidth._types import Array
 from softwidth.network import check_init
@@ -147,5 +148,5 @@ class Recipe:
 def _as_integers(settings: Student | Recipe) -> None:
     """Whole numbers of numpy as Python's: sums of eight bits overflow."""
     for name, value in vars(settings).items():
-        if isinstance(value, np.integer):
+        if isinstance(value, np.integer) and is_real(value):
             object.__setattr__(settings, name, int(value))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from softwidth._checks import ArgumentError, StoreError, check_flag, check_names, listed
 from softwidth.store_address import address
 from softwidth.store_errors import patiently
-from softwidth.store_rows import Row, spec_id
+from softwidth.store_rows import Row, check_study, spec_id
 
 if TYPE_CHECKING:
     import pandas
@@ -192,6 +192,8 @@ class Store:
 
         Raises
         ------
+        ArgumentError
+            A name that no study can have.
         DataFileError
             A row is damaged.
         """
@@ -204,7 +206,7 @@ class Store:
         page = PAGE_WITH_CURVES if curves else PAGE
         query = select(*columns(curves)).order_by(rows.c.id).limit(page)
         if study is not None:
-            query = query.where(rows.c.study == study)
+            query = query.where(rows.c.study == check_study("study", study))
         last = ""
         while True:
             records = self._ask(query.where(rows.c.id > last))

@@ -47,8 +47,9 @@ class Columns:
 
     @property
     def no_features(self) -> list[str]:
-        """All that are named."""
-        return [name for name in (self.target, *self.soft, self.weight, *self.ignored) if name]
+        """All that are named by a text; others are refused when they are looked for."""
+        named = (self.target, *self.soft, self.weight, *self.ignored)
+        return [name for name in named if isinstance(name, str)]
 
 
 SEPARATORS = ",;\t"

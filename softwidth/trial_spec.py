@@ -190,7 +190,12 @@ class TrialSpec(BaseModel):
             parse_spoil(self.spoil)
         if self.teacher in CLASSIFIERS:
             self._check_classifier()
-        elif self.teacher == ANNOTATORS:
+            return
+        for setting in self.teacher_settings or {}:
+            check_choice(
+                "teacher_settings", setting, ["rate"] if self.teacher == ANNOTATORS else []
+            )
+        if self.teacher == ANNOTATORS:
             check_number("rate", (self.teacher_settings or {}).get("rate"), low=0, high=1)
             if self.flip:
                 raise ArgumentError(

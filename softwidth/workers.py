@@ -7,6 +7,7 @@ BLAS gets the threads instead: a single wide student cannot be shared out.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -215,7 +216,7 @@ def _to_front(array: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]) -> np.nda
 
 def weight_copies(students: Sequence[Student], recipe: Recipe, batch: int) -> tuple[int, int]:
     """How many (H, D) arrays training holds beside the weights: starts (0/1), velocities (0/1)."""
-    keeps_start = any(np.isfinite(student.radius) for student in students)
+    keeps_start = any(math.isfinite(student.radius) for student in students)
     in_pieces = batch > BLOCK or recipe.momentum > 0
     return int(keeps_start or recipe.diagnostics_every > 0), int(in_pieces)
 

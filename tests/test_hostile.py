@@ -7,6 +7,7 @@ import os
 import pickle
 import zipfile
 from dataclasses import replace
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -162,6 +163,11 @@ def test_classes_take_memory_once_a_row_and_not_once_a_class():
         ("curves", lambda: StudentTrials(curves=0.5)),
         ("curves", lambda: StudentTrials(curves=("kll",))),
         ("engine", lambda: open_engine("tls://127.0.0.1:9")),
+        ("seed", lambda: train_bank(X, y, TARGETS, [Student(2, SPAN_OF_TIME)])),
+        (
+            "teacher_settings",
+            lambda: TrialSpec.of(width=2, teacher="data", teacher_settings={"a": 1}),
+        ),
         ("weights", lambda: kernels.finite_kernel(X, X, weights=1.0)),
         ("y", lambda: KernelTeacher().fit(X, ENDLESS[:, 0])),
         ("teacher_settings", lambda: classifier("logistic", {"C": SPAN_OF_TIME})),
@@ -217,6 +223,10 @@ def test_small_whole_numbers_of_numpy_do_not_overflow():
     assert found.upper == margin(X, y, width=8, kind="sup").upper
     students = [Student(np.int8(100), seed) for seed in range(2)]
     train_bank(X, y, TARGETS, students, epochs=1, batch_size=np.int8(5))
+    assert load({"X": X, "y": y}, noise=0.1, draws=np.int8(2), seed=np.int8(127)).draws == 2
+    assert lessons.cross_fit(KernelTeacher, X, y, folds=2, n_classes=2, seed=np.int8(1))
+    with pytest.raises(MemoryLimitError):
+        initialise(np.uint64(2**63), 3)
 
 
 def test_a_student_that_diverged_in_the_span_of_the_rows_warns_of_nothing():
@@ -252,6 +262,23 @@ def test_what_sqlite_quotes_of_a_damaged_file(tmp_path):
 def test_ids_that_no_row_can_have_are_not_stored(tmp_path):
     with open_store(tmp_path / "rows.sqlite") as store:
         assert store.known(["\ud800"]) == set()
+        with pytest.raises(ArgumentError, match="study"):
+            list(store.rows("\ud800"))
+
+
+def test_a_radius_is_any_real_number():
+    train_bank(X, y, TARGETS, [Student(2, radius=Fraction(1, 3))], epochs=1)
+
+
+def test_a_weight_column_that_is_no_name(tmp_path):
+    pd.DataFrame({"a": [1.0, 2.0], "y": [0, 1]}).to_csv(tmp_path / "d.csv", index=False)
+    with pytest.raises(ArgumentError, match="weight_column"):
+        load(tmp_path / "d.csv", target="y", weight_column=np.ones(2))
+
+
+def test_more_classes_than_any_floating_point_number():
+    with pytest.raises(MemoryLimitError, match="a table"):
+        labels.make_targets("hard", y, n_classes=10**400)
 
 
 def test_a_bound_that_overflows_is_not_the_lesser():
