@@ -18,6 +18,8 @@ from softwidth.margins import margin
 from softwidth.network import check_features, initialise
 from softwidth.transport import aligned, expansion
 
+LARGEST = 1e38  # radius: the map is kept in single precision
+
 
 class MapTeacher:
     """Binary soft labels of the map that separates its rows with the largest kernel margin.
@@ -52,7 +54,7 @@ class MapTeacher:
         ArgumentError
             Malformed rows or labels, more than two classes, or rows that nothing separates.
         """
-        check_number("radius", self.radius, low=0, open_low=True)
+        check_number("radius", self.radius, low=0, high=LARGEST, open_low=True)
         check_integer("neurons", self.neurons, low=2)
         X = check_matrix("X", X)
         y = check_class_ids("y", y, n_classes=2)

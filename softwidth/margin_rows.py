@@ -13,6 +13,7 @@ from softwidth._checks import (
     check_class_ids,
     check_finite,
     check_integer,
+    check_lengths,
     check_numeric,
     check_room,
     check_same_length,
@@ -95,7 +96,7 @@ def _matrix(X: Any) -> Array:
     check_room("X", array)
     if array.dtype not in (np.float32, np.float64):
         array = as_type("X", array, np.float64)
-    return check_finite("X", array)
+    return check_lengths("X", check_finite("X", array))
 
 
 def _class_ids(y: Any, n: int, n_classes: int | None) -> tuple[Labels, int]:

@@ -163,6 +163,8 @@ def test_classes_take_memory_once_a_row_and_not_once_a_class():
         ("curves", lambda: StudentTrials(curves=0.5)),
         ("curves", lambda: StudentTrials(curves=("kll",))),
         ("engine", lambda: open_engine("tls://127.0.0.1:9")),
+        ("X", lambda: margin(1e200 * X, y)),
+        ("radius", lambda: classifier("map", {"radius": 1e300})().fit(X, y)),
         ("seed", lambda: train_bank(X, y, TARGETS, [Student(2, SPAN_OF_TIME)])),
         (
             "teacher_settings",
