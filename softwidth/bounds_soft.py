@@ -181,9 +181,10 @@ def classification(kl: float, logit_margin: float, *, n_classes: int = 2) -> Bou
     _, K = check_counts(1, n_classes)
     mu = check_number("logit_margin", logit_margin, low=0, open_low=True)
     nats = kappa(mu) / (1 if K == 2 else K)
-    value = check_number("kl", kl, low=0) / nats
+    lost = check_number("kl", kl, low=0)
+    value = lost / nats if nats else math.inf  # of a margin whose square is no number any more
     section = "5, corollary" if K == 2 else "7"
-    return bound(value, {"KL": kl, "nats a mistake": nats}, {}, f"THEORY.md section {section}")
+    return bound(value, {"KL": lost, "nats a mistake": nats}, {}, f"THEORY.md section {section}")
 
 
 def soft_error(

@@ -106,7 +106,7 @@ def check_data(
     X = with_bias_column(X, recipe.bias)
     span = find_span(X)
     X = for_reading(X if span is None else span.X)
-    return TrainingData(X, y, weight, checked, n_features, K, recipe.bias, span)
+    return TrainingData(X, for_reading(y), weight, checked, n_features, K, recipe.bias, span)
 
 
 def _check_kind(name: Any) -> str:

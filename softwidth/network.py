@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from scipy.special import expit, softmax
@@ -84,16 +84,19 @@ def check_features(X: Any, n_features: int, dtype: Any) -> Array:
     return X
 
 
+Rows = TypeVar("Rows", bound=np.ndarray[Any, Any])
+
+
 class _Lent:
     """The memory of a read-only array, which is said to be writable."""
 
-    def __init__(self, array: Array) -> None:
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
         self.array = array  # lives as long as what is made of it
         address = array.__array_interface__["data"][0]
         self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
 
 
-def for_reading(X: Array) -> Array:
+def for_reading(X: Rows) -> Rows:
     """`X` in the form that compiled code reads rows in: in order, aligned, of a writable type.
 
     Compiled code has one type for writable and one for read-only arrays and is compiled for each;
@@ -101,7 +104,7 @@ def for_reading(X: Array) -> Array:
     where they lie.
     """
     X = np.require(X, requirements=["C", "A"])
-    return X if X.flags.writeable else np.asarray(_Lent(X))
+    return X if X.flags.writeable else cast(Rows, np.asarray(_Lent(X)))
 
 
 def with_bias_column(X: Array, bias: bool) -> Array:
@@ -278,8 +281,8 @@ def size(width: int, n_features: int, n_classes: int = 2, *, bias: bool = False)
     >>> size(4, 10, 3, bias=True)
     Size(parameters=59, operations=52)
     """
-    check_width("width", width, paired=False)
-    check_integer("n_features", n_features, low=1)
+    width = check_width("width", width, paired=False)
+    n_features = check_integer("n_features", n_features, low=1)
     C = n_outputs(check_integer("n_classes", n_classes, low=2))
     products = width * (n_features + C)
     return Size(products + (width + C) * check_flag("bias", bias), products)

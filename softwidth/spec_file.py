@@ -95,6 +95,7 @@ def read_spec(path: str | Path) -> SpecFile:
     try:
         text = path.read_text(encoding="utf-8")
         found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        json.dumps(found, ensure_ascii=False, default=str).encode()  # no half characters in JSON
         stored = _File.model_validate(found)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

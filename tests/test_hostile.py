@@ -27,7 +27,7 @@ from softwidth._checks import (
     check_choice,
 )
 from softwidth._worst_case import worst_kl
-from softwidth.bounds import bounds, drift, theorem_b
+from softwidth.bounds import bounds, classification, drift, theorem_b
 from softwidth.certificates import theorem_a
 from softwidth.classifiers import classifier
 from softwidth.cutting import cut
@@ -39,7 +39,7 @@ from softwidth.files import read_arrays
 from softwidth.images import decode_jpegs
 from softwidth.label_checks import check_soft_labels
 from softwidth.margins import margin
-from softwidth.network import initialise
+from softwidth.network import initialise, size
 from softwidth.plan_spec import PlanSpec
 from softwidth.report import read_stored, write_page
 from softwidth.spec_file import read_spec
@@ -227,6 +227,7 @@ def test_small_whole_numbers_of_numpy_do_not_overflow():
     train_bank(X, y, TARGETS, students, epochs=1, batch_size=np.int8(5))
     assert load({"X": X, "y": y}, noise=0.1, draws=np.int8(2), seed=np.int8(127)).draws == 2
     assert lessons.cross_fit(KernelTeacher, X, y, folds=2, n_classes=2, seed=np.int8(1))
+    assert size(np.int8(127), 3).parameters == 508
     with pytest.raises(MemoryLimitError):
         initialise(np.uint64(2**63), 3)
 
@@ -268,6 +269,21 @@ def test_ids_that_no_row_can_have_are_not_stored(tmp_path):
             list(store.rows("\ud800"))
 
 
+def test_labels_that_are_only_read_train():
+    """Those of a mapped file: compiled code took them for another type."""
+    fixed = y.copy()
+    fixed.flags.writeable = False
+    bank = train_bank(X, fixed, TARGETS, [Student(2)], epochs=1, batch_size=5)
+    usual = train_bank(X, y, TARGETS, [Student(2)], epochs=1, batch_size=5)
+    np.testing.assert_array_equal(bank.networks[0].W, usual.networks[0].W)
+
+
+def test_a_spec_with_half_a_character_is_not_readable(tmp_path):
+    (tmp_path / "plan.json").write_text('{"source": "\\ud800"}')
+    with pytest.raises(DataFileError, match="not readable"):
+        read_spec(tmp_path / "plan.json")
+
+
 def test_a_radius_is_any_real_number():
     train_bank(X, y, TARGETS, [Student(2, radius=Fraction(1, 3))], epochs=1)
 
@@ -285,6 +301,7 @@ def test_more_classes_than_any_floating_point_number():
 
 def test_a_bound_that_overflows_is_not_the_lesser():
     assert drift(1e300, 64, 100).value == np.inf
+    assert classification(0.05, logit_margin=1e-320).value == np.inf
     found = worst_kl(np.full((1, 3), 1 / 3), np.zeros((1, 3)), np.full((1, 3), 1e200))
     assert np.isfinite(found).all()
 
