@@ -322,14 +322,18 @@ def _tempered(temperature: float, scores: Array) -> Array:
 
 def _as_ids(y: Any, n: int) -> tuple[np.ndarray[Any, Any], Labels]:
     """The sorted classes of the labels of n rows, and each label's place among them."""
+    wish = "must be a vector of labels of one kind."
     try:
         labels = np.asarray(y)
-        check_same_length("y", np.atleast_1d(labels), "X", n)
-        classes, ids = np.unique(labels, return_inverse=True)
-    except (TypeError, ValueError):  # rows of unequal length; labels that cannot be sorted
-        raise ArgumentError("y", y, "must be a vector of labels of one kind.") from None
+    except ValueError:  # rows of unequal length
+        raise ArgumentError("y", y, wish) from None
     if labels.ndim != 1 or len(labels) == 0:
         raise ArgumentError("y", labels, "must be a non-empty vector of labels.")
+    check_same_length("y", labels, "X", n)  # before anything looks at labels only declared
+    try:
+        classes, ids = np.unique(labels, return_inverse=True)
+    except TypeError:  # labels that cannot be sorted
+        raise ArgumentError("y", y, wish) from None
     if len(classes) < 2:
         wish = "has one class only: a teacher has nothing to tell apart."
         raise ArgumentError("y", f"{len(labels)} rows", wish)

@@ -260,3 +260,9 @@ def test_a_teacher_keeps_to_its_seconds_by_epochs_then_by_rows(parity, monkeypat
         least = tuning[0][0] * WideTeacher.FEWEST_TUNING * 5 / 1000
         assert tuning[0][1] == WideTeacher.FEWEST_TUNING
         assert sum(own[1:]) <= max(seconds, least)
+
+
+@pytest.mark.parametrize("make", [KernelTeacher, WideTeacher])
+def test_labels_of_another_length_are_told_by_it(make):
+    with pytest.raises(ArgumentError, match="must have as many rows as `X`"):
+        make().fit(np.eye(3), [0, 1])
