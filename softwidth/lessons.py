@@ -280,13 +280,15 @@ def _trained(
     if not callable(make):
         raise ArgumentError("make", make, "must be callable and give an untrained teacher.")
     teacher: Teacher = check_teacher(make())
-    teacher.fit(X, y, **_weights(teacher.fit, weight))
+    with np.errstate(all="ignore"):  # its arithmetic is its own; its probabilities are checked
+        teacher.fit(X, y, **_weights(teacher.fit, weight))
     return teacher
 
 
 def _proba(teacher: Teacher, X: Array, n_classes: int) -> Array:
     """The teacher's probabilities, with a column for classes that it has not seen."""
-    P = check_numeric("teacher", teacher.predict_proba(X))
+    with np.errstate(all="ignore"):
+        P = check_numeric("teacher", teacher.predict_proba(X))
     seen = getattr(teacher, "classes_", None)
     columns = np.arange(n_classes) if seen is None else check_class_ids("classes_", seen, n_classes=n_classes)  # fmt: skip
     if P.shape != (len(X), len(columns)) or is_votes(P):

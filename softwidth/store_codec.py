@@ -11,7 +11,15 @@ from sqlalchemy import Row as Record
 
 from softwidth._checks import DataFileError, check_number
 from softwidth.store_curves import LARGEST_PACKED, pack, unpack
-from softwidth.store_rows import LARGEST_JSON, LONGEST_STUDY, Row, canonical, check_study, text_id
+from softwidth.store_rows import (
+    LARGEST_JSON,
+    LONGEST_STUDY,
+    Row,
+    canonical,
+    check_characters,
+    check_study,
+    text_id,
+)
 from softwidth.store_schema import rows
 
 LARGEST_TEXT = 1_000  # bytes of machine, commit and time
@@ -121,6 +129,7 @@ def _text(stored: Any, name: str) -> str:
 
 def _mapping(text: str) -> dict[str, Any]:
     value = json.loads(text, parse_constant=_no_constant)
+    check_characters(text, value)
     if not isinstance(value, dict):
         raise TypeError("a JSON object was expected")
     return value

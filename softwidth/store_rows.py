@@ -117,6 +117,7 @@ def canonical(name: str, value: Mapping[str, Any]) -> str:
     try:
         _check_keys(value)
         text = json.dumps(dict(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        check_characters(text, value)
     except (TypeError, ValueError, RecursionError) as error:
         raise ArgumentError(name, value, f"must be plain JSON: {error}.") from None
     if len(text) > LARGEST_JSON:
@@ -124,6 +125,21 @@ def canonical(name: str, value: Mapping[str, Any]) -> str:
             name, f"{len(text)} bytes", f"must take at most {LARGEST_JSON} bytes as JSON."
         )
     return text
+
+
+def check_characters(text: str, value: Any) -> None:
+    r"""Raise UnicodeEncodeError if `value`, read from or written to the JSON `text`, has half a character.
+
+    JSON may escape one half of a surrogate pair alone, which no table and no page can hold.
+
+    >>> check_characters(r'"\ud83d\ude00"', json.loads(r'"\ud83d\ude00"'))
+    >>> check_characters(r'"\ud83d"', json.loads(r'"\ud83d"'))
+    Traceback (most recent call last):
+    ...
+    UnicodeEncodeError: 'utf-8' codec can't encode character '\ud83d' in position 1: surrogates not allowed
+    """
+    if r"\u" in text:  # few are not plain ASCII, and only those are written once more
+        json.dumps(value, ensure_ascii=False).encode()
 
 
 def _check_keys(value: Any) -> None:

@@ -21,6 +21,7 @@ from softwidth._checks import ArgumentError, SoftwidthError
 from softwidth.classifiers import CLASSIFIERS, classifier, settings_of
 from softwidth.data import load
 from softwidth.export import to_numpy, to_onnx
+from softwidth.lessons import cross_fit
 from softwidth.map_teacher import MapTeacher
 from softwidth.network import initialise
 from softwidth.spoils import SPOILS, parse_spoil, spoiled
@@ -63,7 +64,7 @@ def named_classifiers(h: Hostile, where: Path) -> Any:
     problem = random_problem(h.whole(0, 99), N=h.whole(10, 30))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # true, of so few steps
-        return make().fit(problem.X, problem.y).predict_proba(problem.X)
+        return cross_fit(make, problem.X, problem.y, folds=2, n_classes=2)
 
 
 def spoils(h: Hostile, where: Path) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from problems import random_problem
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -14,6 +15,7 @@ from sklearn.svm import SVC
 
 from softwidth._checks import ArgumentError, MemoryLimitError
 from softwidth.calibration import expected_calibration_error, log_loss
+from softwidth.classifiers import classifier
 from softwidth.distributions import temper
 from softwidth.lessons import cross_fit, fit_temperature, row_margins, teach
 from softwidth.teachers import KernelTeacher, WideTeacher
@@ -334,3 +336,9 @@ def test_rows_for_which_no_kernel_fits_say_how_much_it_needs():
     X, y = np.zeros((200_000, 1), np.float32) + 1, np.arange(200_000) % 2
     with pytest.raises(MemoryLimitError, match=r"160000 rows needs 390,625 MiB and"):
         row_margins(X, y)
+
+
+def test_a_teacher_whose_own_arithmetic_overflows_teaches_without_a_warning():
+    X, y, _ = random_problem(3)
+    soft, _ = cross_fit(classifier("logistic", {"C": 1e300}), X, y, folds=2, n_classes=2)
+    assert np.allclose(soft.sum(axis=1), 1)

@@ -135,6 +135,8 @@ def test_ids_depend_on_all_of_a_spec_and_on_nothing_else(spec, data):
         {"study": ""},
         {"study": "two\nlines"},
         {"study": "\ud800"},
+        {"spec": {"name": "half a character \ud800"}},
+        {"metrics": {"\ud800": 1}},
         {"study": "x" * 201},
         {"curves": {"x": np.array([None])}},
         {"curves": {"x": np.array(["text"])}},

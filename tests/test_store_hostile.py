@@ -107,6 +107,7 @@ def test_another_schema_is_told_and_runs_no_code(made, change):
         {"spec": b"\xff\x00"},
         {"metrics": "[" * 60_000},
         {"metrics": '{"x": NaN}'},
+        {"metrics": r'{"\ud800": 1}'},
         {"metrics": "x" * 2**17},
         {"study": "a\nb"},
         {"seconds": "much"},
