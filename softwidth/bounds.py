@@ -128,7 +128,7 @@ def bounds(
     K, level = n_classes, confidence
     soft = soft_requirement(margin, error, n_samples, n_classes=K, confidence=level)
     hard = hard_requirement(margin, error, n_samples, n_classes=K, confidence=level)
-    check_number("norm", norm, low=bounds_paper.SMALLEST_NORM, high=1)
+    norm = check_number("norm", norm, low=bounds_paper.SMALLEST_NORM, high=1)
     paper = _paper(margin, error, n_samples, confidence, norm) if K == 2 else _NO_PAPER
     return Bounds(
         soft,

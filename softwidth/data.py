@@ -120,8 +120,8 @@ def load(
     """
     if positive is not None and pair is not None:
         raise ArgumentError("pair", pair, "cannot go with `positive`: choose one task.")
-    check_number("noise", noise, low=0, high=LARGEST_NOISE)
-    check_number("flip", flip, low=0, high=1)
+    noise = check_number("noise", noise, low=0, high=LARGEST_NOISE)
+    flip = check_number("flip", flip, low=0, high=1)
     draws = check_integer("draws", draws, low=1)
     seed = check_integer("seed", seed)
     check_flag("normalise", normalise)
@@ -185,8 +185,8 @@ def training_rows(
     """
     if positive is not None and pair is not None:
         raise ArgumentError("pair", pair, "cannot go with `positive`: choose one task.")
-    check_number("noise", noise, low=0, high=LARGEST_NOISE)
-    check_integer("seed", seed)
+    noise = check_number("noise", noise, low=0, high=LARGEST_NOISE)
+    seed = check_integer("seed", seed)
     found = _read(source, target, soft_columns, weight_column, ignore_columns)
     if not noise:
         _refuse_zero_rows(found)

@@ -73,7 +73,7 @@ def as_probabilities(soft: Any, *, name: str = "soft", n_classes: int | None = N
             name, table, "must be a non-empty matrix (N, K) of probabilities or votes."
         )
     if n_classes is not None:
-        check_integer("n_classes", n_classes, low=2)
+        n_classes = check_integer("n_classes", n_classes, low=2)
     table = check_finite(name, as_type(name, table, np.float64))
     if table.ndim == 1:
         table = both_columns(table, name=name)
@@ -130,6 +130,6 @@ def temper(P: Array, temperature: float) -> Array:
     >>> temper(np.array([[0.8, 0.2]]), 0.5).round(4).tolist()
     [[0.9412, 0.0588]]
     """
-    check_number("temperature", temperature, low=0, open_low=True)
+    temperature = check_number("temperature", temperature, low=0, open_low=True)
     powers = (P / P.max(axis=1, keepdims=True)) ** (1 / temperature)
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))

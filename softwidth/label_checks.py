@@ -85,7 +85,7 @@ def check_soft_labels(
     ['column-order']
     """
     if n_classes is not None:
-        check_integer("n_classes", n_classes, low=2)
+        n_classes = check_integer("n_classes", n_classes, low=2)
     if in_sample is not None:
         check_flag("in_sample", in_sample)
     try:

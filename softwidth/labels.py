@@ -170,13 +170,13 @@ def _argmax(given: _Given) -> Targets:
 
 def _smoothed(given: _Given, alpha: float) -> Targets:
     """(1 - alpha) hard + alpha / K (label smoothing, Szegedy et al. 2016)."""
-    check_number("alpha", alpha, low=0, high=1)
+    alpha = check_number("alpha", alpha, low=0, high=1)
     return Targets(given.scheme, (1 - alpha) * given.hard + alpha / given.n_classes)
 
 
 def _mixed(given: _Given, weight: float, temperature: float) -> Targets:
     """``weight hard + (1 - weight) tempered soft`` (Hinton, Vinyals and Dean 2015)."""
-    check_number("weight", weight, low=0, high=1)
+    weight = check_number("weight", weight, low=0, high=1)
     return Targets(given.scheme, weight * given.hard + (1 - weight) * temper(given.P, temperature))
 
 
@@ -187,7 +187,7 @@ def _tempered(given: _Given, temperature: float) -> Targets:
 
 def _flipped(given: _Given, rate: float) -> Targets:
     """Class ids, each exchanged for another class at the rate given."""
-    check_number("rate", rate, low=0, high=1)
+    rate = check_number("rate", rate, low=0, high=1)
     return Targets(given.scheme, one_hot(flip(given.hard.argmax(1), rate, given.n_classes, given.rng), given.n_classes))  # fmt: skip
 
 
@@ -284,8 +284,8 @@ def make_targets(
     [[0.9, 0.1], [0.1, 0.9]]
     """
     name, values = parse_scheme(scheme)
-    check_integer("n_classes", n_classes, low=2)
-    check_integer("seed", seed)
+    n_classes = check_integer("n_classes", n_classes, low=2)
+    seed = check_integer("seed", seed)
     labels = None if y is None else check_class_ids("y", y, n_classes=n_classes)
     if labels is not None and P is not None:
         check_same_length("P", np.atleast_1d(check_numeric("P", P)), "y", len(labels))

@@ -190,7 +190,7 @@ def decide(
     >>> found.saving("hard", "soft").ratio
     2.0
     """
-    check_number("tolerance", tolerance, low=0)
+    tolerance = check_number("tolerance", tolerance, low=0)
     kinds, cells = list(losses), _cells(losses, widths)
     drawn = nested_draws(cells, widths, others=others, shares=shares, seed=seed)
     seeds = [cell.shape[1] for cell in cells]

@@ -120,7 +120,7 @@ def teach(
         Mismatched or malformed arrays; too few rows of a class for the folds; a teacher that is
         none, or whose probabilities are not.
     """
-    check_integer("n_classes", n_classes, low=2)
+    n_classes = check_integer("n_classes", n_classes, low=2)
     X, y = _check_rows("", X, y, n_classes)
     X_val, y_val = _check_rows("_val", X_val, y_val, n_classes, n_features=X.shape[1])
     check_flag("in_sample", in_sample)
@@ -164,7 +164,7 @@ def _check_rows(
     suffix: str, X: Any, y: Any, n_classes: int, *, n_features: int | None = None
 ) -> tuple[Array, Labels]:
     X_name, y_name = f"X{suffix}", f"y{suffix}"
-    check_integer("n_classes", n_classes, low=2)
+    n_classes = check_integer("n_classes", n_classes, low=2)
     X = check_matrix(X_name, X)
     y = check_class_ids(y_name, y, n_classes=n_classes)
     check_same_length(y_name, y, X_name, len(X))
@@ -224,7 +224,7 @@ def cross_fit(
     """
     from sklearn.model_selection import StratifiedKFold
 
-    check_integer("folds", folds, low=2)
+    folds = check_integer("folds", folds, low=2)
     seed = check_integer("seed", seed)
     X, y = _check_rows("", X, y, n_classes)
     fewest = int(np.bincount(y)[np.unique(y)].min())

@@ -114,7 +114,7 @@ def _class_ids(y: Any, n: int, n_classes: int | None) -> tuple[Labels, int]:
 
 
 def _subsample(y: Labels, limit: int | None, seed: int) -> Rows:
-    check_integer("seed", seed)
+    seed = check_integer("seed", seed)
     if limit is None or check_integer("limit", limit, low=2) >= len(y):
         return np.arange(len(y))
     return np.sort(split_rows(y, limit, seed=seed)[0])

@@ -118,7 +118,7 @@ def signatures(bank: Bank, member: int, *, target: float) -> list[Signature]:
     ArgumentError
         A target that is no number of at least 0.
     """
-    check_number("target", target, low=0)
+    target = check_number("target", target, low=0)
     student, loss = bank.students[member], bank.kl[member]
     step = step_too_large(loss, diverged=bank.status[member] == "diverged")
     if step is not None:  # what else is seen comes from it

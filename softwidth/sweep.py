@@ -126,8 +126,8 @@ def sweep(
     6
     6
     """
-    check_number("bank_seconds", bank_seconds, low=0, open_low=True)
-    check_integer("retries", retries)
+    bank_seconds = check_number("bank_seconds", bank_seconds, low=0, open_low=True)
+    retries = check_integer("retries", retries)
     own = not isinstance(store, Store)
     opened = open_store(store) if not isinstance(store, Store) else store
     if opened.read_only:

@@ -63,7 +63,7 @@ def circle_margin(points: int) -> float:
     >>> round(circle_margin(4), 6) == round(2**0.5 / 4, 6)
     True
     """
-    check_integer("points", points, low=4)
+    points = check_integer("points", points, low=4)
     if points % 4:
         raise ArgumentError("points", points, "must be a multiple of 4: others have margin 0.")
     return float(1 / (points * np.cos(np.pi / points)))
@@ -86,7 +86,7 @@ def net(
         check_integer("features", _whole(features), low=2),
     )
     N, number = check_integer("rows", _whole(rows), low=4), check_integer("seed", _whole(seed))
-    check_number("steepness", steepness, low=0, high=1e6, open_low=True)
+    steepness = check_number("steepness", steepness, low=0, high=1e6, open_low=True)
     total = N + sum(HELD_OUT.values())
     check_memory("a synthetic source", 8.0 * (float(total) * (3.0 * D + 2.0 * H) + float(H) * D))
     # Held-out rows first: they and the truth are the same whatever the number of rows.

@@ -225,7 +225,7 @@ def keep_by_margin(
         one class only left.
     """
     check_choice("keep", keep, ("smallest", "largest"))
-    check_number("fraction", fraction, low=0, high=1, open_low=True)
+    fraction = check_number("fraction", fraction, low=0, high=1, open_low=True)
     margins = np.atleast_1d(check_numeric("margins", margins, dtype=np.float64))
     check_same_length("margins", margins, "X_train", len(dataset.y_train))
     check_finite("margins", margins)
