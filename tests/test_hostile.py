@@ -449,6 +449,6 @@ def test_arrays_of_a_user_are_still_read(tmp_path):
 
 def test_fractions_are_numbers_of_noise_and_of_flipped_labels():
     whole = load("digits", pair=[3, 8], noise=0.25, flip=0.5)
-    fractions = load("digits", pair=[3, 8], noise=Fraction(1, 4), flip=Fraction(1, 2))  # type: ignore[arg-type]
+    fractions = load("digits", pair=[3, 8], noise=Fraction(1, 4), flip=Fraction(1, 2))
     assert np.array_equal(fractions.X_train, whole.X_train)
     assert fractions.notes == whole.notes
