@@ -23,6 +23,14 @@ from softwidth._checks import (
 )
 from softwidth._types import Array, Labels
 from softwidth.distributions import as_probabilities
+from softwidth.estimator_labels import (
+    Names,
+    class_ids,
+    column_classes,
+    first_classes,
+    is_matrix,
+    same_classes,
+)
 from softwidth.estimator_plan import plan_student
 from softwidth.examples import Examples
 from softwidth.labels import Targets, make_targets
@@ -78,6 +86,10 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Validation cross-entropy in nats of every step size tried; empty where it was given.
     plan_ : Plan
         With ``width="auto"`` alone.
+    student_ : specs.Student
+        What was trained.
+    passes_ : int
+        Calls of `partial_fit` since the start, or since `fit`.
     n_features_in_, feature_names_in_
 
     Examples
@@ -138,7 +150,7 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ArgumentError
             A ValueError that names what cannot be used; scikit-learn's own for malformed arrays.
         """
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._new_seed()
         X, ids, soft = self._check(X, y)
         self.width_, self.labels_ = self._asked(soft)
         if _is_auto(self.width):
@@ -154,6 +166,72 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         targets = make_targets(self.labels_, ids, soft, n_classes=len(self.classes_), seed=seed)
         examples, mode = self._examples(X, targets, sample_weight)
         recipe = self._recipe(len(examples.X), seed)
+        student = self._student(examples, seed, recipe)
+        self.network_ = self._trained(examples, student, mode, recipe)
+        self.student_, self.passes_ = student, 0
+        return self
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> SoftLabelClassifier:
+        """One pass over these rows, from where the student is: its start, or an earlier call or fit.
+
+        Steps are of constant size, `batch_size` rows each, in an order of their own in every call;
+        momentum starts anew. The ball of `radius` stays around the start.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+        classes : array_like, shape (K,)
+            All classes that will come; needed in the first call with labels, and names of the
+            columns in one with a matrix. Where `step_size` is None it is chosen on the rows of the
+            first call, which should be several hundred.
+
+        Returns
+        -------
+        SoftLabelClassifier
+            Itself.
+
+        Raises
+        ------
+        ArgumentError
+            As in `fit`; ``width="auto"`` and ``class_weight="balanced"``, which need all rows at
+            once; a label that is none of the classes. The student stays as it was.
+        """
+        self._check_for_parts()
+        first = not hasattr(self, "network_")
+        own = self.classes if classes is None else classes
+        known = first_classes(own, y) if first else same_classes(classes, y, self.classes_)
+        X, ids, soft = self._check(X, y, known, reset=first)
+        seed = self._new_seed() if first else self.student_.seed
+        if first:
+            self.width_, self.labels_ = self._asked(soft)
+        passes = 0 if first else self.passes_
+        order = (seed + passes) % (2**31 - 1)
+        targets = make_targets(self.labels_, ids, soft, n_classes=len(self.classes_), seed=order)
+        examples, mode = self._examples(X, targets, sample_weight)
+        recipe = self._recipe(len(examples.X), order) | {"schedule": "constant"}
+        student = self._student(examples, seed, recipe) if first else self.student_
+        networks = None if first else [self.network_]
+        recipe |= {"epochs": 1, "networks": networks}
+        self.network_ = self._trained(examples, student, mode, recipe)
+        self.student_, self.passes_ = student, passes + 1
+        return self
+
+    def _check_for_parts(self) -> None:
+        """Raise ArgumentError for a setting that needs all rows at once."""
+        wish = "needs all rows at once, and partial_fit has a part of them."
+        if _is_auto(self.width):
+            raise ArgumentError("width", self.width, wish)
+        if isinstance(self.class_weight, str):
+            raise ArgumentError("class_weight", self.class_weight, wish)
+
+    def _new_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _student(self, examples: Examples, seed: int, recipe: dict[str, Any]) -> Student:
+        """The student that is asked for, with its step size, chosen where none is given."""
         student = Student(self.width_, seed, "labels", 1.0, self.radius, self.init)
         step_size, scores = self.step_size, dict[float, float]()
         if step_size is None:
@@ -161,12 +239,15 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 examples, student, fraction=self._fraction(), seed=seed, **recipe
             )
         self.step_size_, self.step_scores_ = step_size, scores
-        student = replace(student, step_size=step_size)
-        self.network_ = self._trained(examples, student, mode, recipe)
-        return self
+        return replace(student, step_size=step_size)
 
-    def _check(self, X: Any, y: Any) -> tuple[Array, Labels, Any]:
-        """Rows as they are learnt from, class ids, and the label distributions if there are any."""
+    def _check(
+        self, X: Any, y: Any, known: Names | None = None, *, reset: bool = True
+    ) -> tuple[Array, Labels, Any]:
+        """Rows as they are learnt from, class ids, and the label distributions if there are any.
+
+        `known` are the classes where they are told; `reset` is for the first rows seen.
+        """
         check_flag("normalise", self.normalise)
         check_room("X", X)
         check_room("y", y)
@@ -176,20 +257,22 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 None,
                 "must be given: this estimator requires y to be passed, but the target y is None.",
             )
-        if _is_matrix(y):
-            soft = np.asarray(y)
-            X = validate_data(self, X, dtype=FLOATS)
-            P = as_probabilities(soft, name="y")
-            self.classes_ = _names(self.classes, y, P.shape[1])
+        if is_matrix(y):
+            X = self._validated(X, reset=reset)
+            soft, expected = np.asarray(y), None if known is None else len(known)
+            P = as_probabilities(soft, name="y", n_classes=expected)
+            names = column_classes(self.classes, y, P.shape[1]) if known is None else known
             ids = P.argmax(axis=1)
         else:
-            X, y = validate_data(self, X, column_or_1d(y, warn=True), dtype=FLOATS)
+            X, y = self._validated(X, column_or_1d(y, warn=True), reset=reset)
             check_classification_targets(y)
-            (self.classes_, ids), soft = np.unique(y, return_inverse=True), None
+            names, soft = np.unique(y) if known is None else known, None
+            ids = class_ids(y, names)
         if len(ids) != len(X):
             raise ArgumentError(
                 "y", f"{len(ids)} rows", f"must have as many rows as `X` ({len(X)})."
             )
+        self.classes_ = names
         if len(self.classes_) < 2:
             raise ArgumentError(
                 "y", self.classes_, "must hold at least two classes, not one class."
@@ -255,7 +338,7 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, examples: Examples, student: Student, mode: Targets | None, recipe: dict[str, Any]
     ) -> Network:
         bank = fit_students(examples, [student], mode=mode, **recipe)
-        if bank.status[0] == "diverged":
+        if bank.status[0] == "diverged" or not _can_be_told(bank.networks[0], examples.X):
             wish = "is too large for these rows: training diverged. Leave it out to have it chosen."
             raise ArgumentError("step_size", student.step_size, wish)
         return bank.networks[0]
@@ -272,8 +355,20 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _logits(self, X: Any) -> Array:
         check_is_fitted(self)
         check_room("X", X)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
-        return self.network_.logits(self._scaled(X))
+        X = self._scaled(self._validated(X, reset=False))
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = self.network_.logits(X)
+        if not np.isfinite(logits).all():
+            raise ArgumentError("X", X, "has rows too long for this student: logits overflow.")
+        return logits
+
+    def _validated(self, *arrays: Any, reset: bool) -> Any:
+        """Rows, and labels beside them, as scikit-learn checks them."""
+        try:
+            return validate_data(self, *arrays, dtype=FLOATS, reset=reset)
+        except ArithmeticError as error:  # such as a whole number beyond the floating-point ones
+            wish = f"must hold numbers, and `y` labels, that can be compared: {error}."
+            raise ArgumentError("X", arrays[0], wish) from None
 
     def decision_function(self, X: Any) -> Array:
         """Logits: (N,) of the second class for two classes, else (N, K)."""
@@ -293,7 +388,7 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy against labels, or against the top class of a matrix of label distributions."""
         check_room("y", y)
-        if _is_matrix(y):
+        if is_matrix(y):
             y = self.classes_[as_probabilities(y, name="y", n_classes=len(self.classes_)).argmax(1)]
         return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
 
@@ -302,21 +397,14 @@ def _is_auto(setting: Any) -> bool:
     return isinstance(setting, str) and setting == "auto"
 
 
-def _is_matrix(y: Any) -> bool:
-    """Whether `y` holds a distribution a row; a single column is a vector of labels."""
-    try:
-        shape = np.asarray(y).shape
-    except ValueError:
-        raise ArgumentError("y", y, "must have as many entries in every row.") from None
-    return len(shape) == 2 and shape[1] > 1
+def _can_be_told(network: Network, X: Array) -> bool:
+    """Whether the logits of rows as long as the longest of `X` are numbers of the network's type.
 
-
-def _names(given: Any, y: Any, n_classes: int) -> np.ndarray[Any, Any]:
-    """Class names of the columns of a matrix: as given, its own column names, or numbers."""
-    names = getattr(y, "columns", np.arange(n_classes)) if given is None else given
-    names = np.asarray(names)
-    if names.shape != (n_classes,) or len(set(names.tolist())) < n_classes:
-        raise ArgumentError(
-            "classes", names, f"must name the {n_classes} columns of `y`, each once."
-        )
-    return names
+    ``|f_k(x)| <= |b_k| + scale ||x|| sum_r |A_rk| ||W_r||``: a last step may have been too large
+    for anything and its loss, which is looked at before a step, not have seen it.
+    """
+    W, A, b, rows = (a.astype(np.float64) for a in (network.W, abs(network.A), network.b, X))
+    with np.errstate(over="ignore", invalid="ignore"):
+        longest = np.linalg.norm(rows, axis=1).max()
+        reach = abs(b) + network.scale * longest * (np.linalg.norm(W, axis=1) @ A)
+    return bool((reach < np.finfo(network.W.dtype).max).all())

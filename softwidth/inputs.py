@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class TrainingData:
     n_classes : int
     bias : bool
     span : Span or None
+    networks : tuple of Network
+        Where each student of the bank goes on from; empty where all begin.
     """
 
     X: Array
@@ -50,6 +52,7 @@ class TrainingData:
     n_classes: int
     bias: bool
     span: Span | None
+    networks: tuple[Network, ...] = ()
 
     @property
     def fixed(self) -> bool:
@@ -78,6 +81,14 @@ class TrainingData:
             bias=self.bias,
             dtype=self.X.dtype,
         )
+
+    def present(self, member: int, student: Student) -> Network:
+        """Where a student of the bank is before training: an own copy of its network, or its start."""
+        if not self.networks:
+            return self.start(student)
+        network = self.networks[member]
+        W, A, b = (np.array(a, self.X.dtype) for a in (network.W, network.A, network.b))
+        return Network(W, A, b, network.scale, self.bias)
 
 
 def check_data(
@@ -130,6 +141,33 @@ def check_students(students: Sequence[Student], data: TrainingData) -> None:
             raise ArgumentError(f"students[{number}]", student, "must be a Student.")
         student.check()
         check_choice("labels", student.labels, data.targets)
+
+
+def going_on(
+    networks: Sequence[Network] | None, students: Sequence[Student], data: TrainingData
+) -> TrainingData:
+    """The data with the networks that the students go on from, each of its student's shape."""
+    if networks is None:
+        return data
+    if not isinstance(networks, Sequence):
+        raise ArgumentError("networks", networks, "must be a list with a Network of every student.")
+    if len(networks) != len(students):
+        wish = f"must be one for each of the {len(students)} students."
+        raise ArgumentError("networks", f"{len(networks)} networks", wish)
+    columns, C = data.n_features + data.bias, logit_columns(data)
+    for number, (network, student) in enumerate(zip(networks, students, strict=True)):
+        name = f"networks[{number}]"
+        if not isinstance(network, Network):
+            raise ArgumentError(name, network, "must be a Network, as in `Bank.networks`.")
+        wanted = (student.width, columns), (student.width, C), (C,)
+        shapes = network.W.shape, network.A.shape, network.b.shape
+        if shapes != wanted:
+            raise ArgumentError(
+                name, shapes, f"must have arrays of shapes {wanted}, as its student."
+            )
+        if not all(np.isfinite(a).all() for a in (network.W, network.A, network.b)):
+            raise ArgumentError(name, network, "must have finite weights: this one diverged.")
+    return replace(data, networks=tuple(networks))
 
 
 def logit_columns(data: TrainingData) -> int:

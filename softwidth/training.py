@@ -19,7 +19,7 @@ from softwidth._progress import Progress, progress
 from softwidth._steps import CONVERGED, DIVERGED, TRAINING, Rows
 from softwidth.bank import Bank
 from softwidth.histories import Histories
-from softwidth.inputs import TrainingData, check_data, check_students
+from softwidth.inputs import TrainingData, check_data, check_students, going_on
 from softwidth.memory import ORDER_BYTES, pieces_that_fit
 from softwidth.network import Network
 from softwidth.specs import Recipe, Student
@@ -37,6 +37,7 @@ def train_bank(
     students: Sequence[Student],
     *,
     sample_weight: Any = None,
+    networks: Sequence[Network] | None = None,
     progress_label: str | None = None,
     **recipe: Any,
 ) -> Bank:
@@ -62,6 +63,9 @@ def train_bank(
         What a row counts for in the losses, in any unit: weight 2 is the row twice, weight 0 the
         row left out. Histories are weighted means too. Full batch this is exact; in mini-batches a
         row twice may also fall into two batches.
+    networks : sequence of Network, optional
+        What each student goes on from, such as `Bank.networks` of an earlier call; without it all
+        begin. The ball of its radius stays around where its seed had begun, momentum starts anew.
     progress_label : str, optional
         Shows progress under this name on stderr once it takes more than two seconds.
     **recipe
@@ -91,6 +95,7 @@ def train_bank(
     settings = Recipe.of(recipe)
     data = check_data(X, y, targets, settings, sample_weight)
     check_students(students, data)
+    data = going_on(networks, students, data)
     run = _Run(students, data, settings)
     total = float(settings.epochs) * len(data.y) * sum(student.width for student in students)
     with progress(progress_label, total) as shown, asked_to_stop(run.interrupt):
@@ -224,7 +229,7 @@ class _Run:
         """The result, histories filled after the end of students that left early."""
         for member, student in enumerate(self.students):
             if member not in self.networks:  # a piece that Ctrl-C left untouched
-                self.networks[member] = self.data.start(student)
+                self.networks[member] = self.data.present(member, student)
                 self.status[member] = INTERRUPTED
                 self.histories.cut(member, 0)
             elif self.status[member] in (CONVERGED, DIVERGED):

@@ -96,14 +96,15 @@ class Worker:
             [students[m] for m in members], data, recipe, self.course, ce, error
         )
         self.share.slot[:] = self.members
-        for s, network in enumerate(data.start(students[m]) for m in members):
-            neurons = self._neurons(s)
-            if data.span is None:
-                self.share.W[neurons] = network.W
-            else:
-                data.span.enter(network.W, out=self.share.W[neurons])
-            self.share.A[neurons], self.share.scale[s] = network.A, network.scale
+        for s, m in enumerate(self.members):
+            network, neurons = data.present(m, students[m]), self._neurons(s)
+            self._enter(network.W, self.share.W[neurons])
+            self.share.A[neurons], self.share.b[s] = network.A, network.b
+            self.share.scale[s] = network.scale
         self.share.W_start[:] = self.share.W[: len(self.share.W_start)]
+        if data.networks and len(self.share.W_start):  # balls stay where the students began
+            for s, m in enumerate(self.members):
+                self._enter(data.start(students[m]).W, self.share.W_start[self._neurons(s)])
         self.buffers = _empty_buffers(len(self.share.W), data, recipe, self.course.block)
 
     def run(self, rows: Rows, entropy: Array, orders: Any, factors: Array, epoch: int, stop: Any, done: Any) -> None:  # fmt: skip
@@ -112,6 +113,13 @@ class Worker:
             rows, entropy, orders, factors, self.share, self.buffers, self.course,
             epoch, stop, done,
         )  # fmt: skip
+
+    def _enter(self, W: Array, out: Array) -> None:
+        """Write a student's weights (H, D) in the coordinates of training."""
+        if self.data.span is None:
+            out[:] = W
+        else:
+            self.data.span.enter(W, out=out)
 
     def _neurons(self, s: int) -> slice:
         first = int(self.share.first[s])
@@ -152,7 +160,8 @@ class Worker:
         share, neurons = self.share, self._neurons(s)
         W, A, b = share.W[neurons], share.A[neurons], share.b[s]
         if self.data.span is not None:
-            coordinates, W = W, self.data.start(self.students[self.members[s]]).W
+            m = self.members[s]
+            coordinates, W = W, self.data.present(m, self.students[m]).W
             self.data.span.leave(coordinates, W)
         elif copy:
             W = W.copy()
@@ -248,9 +257,9 @@ def _empty_share(
         first=width.cumsum() - width,
         width=width,
         kind=np.array([kinds.index(student.labels) for student in own], np.int64),
-        paired=np.array([student.init == "symmetric" for student in own]),
-        step_size=np.array([student.step_size for student in own], np.float64),
-        ball=np.array([student.radius for student in own], np.float64) / np.sqrt(width),
+        paired=np.array([student.init == "symmetric" and not data.networks for student in own]),
+        step_size=np.array([float(student.step_size) for student in own]),
+        ball=np.array([float(student.radius) for student in own]) / np.sqrt(width),
         status=np.zeros(S, np.int8),
         stopped=np.full(S, recipe.epochs, np.int64),
         slot=np.empty(S, np.int64),

@@ -97,8 +97,13 @@ def estimators(h: Hostile, where: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataConversionWarning)
+            warnings.filterwarnings("ignore", "The number of unique classes is greater")  # true
             y = h.array(h.of([given["y"], given["soft"], given["y"].astype(str)]))
-            model = _model(h).fit(h.array(given["X"]), y, weight)
+            model, X = _model(h), h.array(given["X"])
+            if h.chance(0.6):
+                model.fit(X, y, weight)
+            if h.chance(0.5):
+                model.partial_fit(X, y, h.scalar(h.of([None, [0, 1, 2], list("012")])), weight)
             model.predict_proba(h.array(given["X"]))
             return model.score(h.array(given["X"]), y)
     except (ValueError, TypeError, RuntimeWarning, NotFittedError) as error:

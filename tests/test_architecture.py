@@ -27,7 +27,7 @@ FLOORS = {
     "trainer search rounds spec_file resampling target ratio "
     "power_law forecasts forecast_record votes plan_votes votes_record "
     "plan_store plan_student trial_rows trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
-    5: "estimator_plan estimators export plan_form plan_tables page_text charts report rows_page rows_summary studies deep "
+    5: "estimator_plan estimator_labels estimators export plan_form plan_tables page_text charts report rows_page rows_summary studies deep "
     "forecast_form forecast_page votes_page",
     6: "bounds_text plan_text forecast_text study_text cli",
 }

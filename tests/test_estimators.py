@@ -1,6 +1,7 @@
 """The scikit-learn face: its own checks, and what they do not know of."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from softwidth import SoftLabelClassifier
 from softwidth._checks import ArgumentError
+from softwidth.tasks import row_hashes
+from softwidth.training import train_bank
 
 QUICK = {"width": 8, "epochs": 20, "step_size": 10.0, "random_state": 0}
 
@@ -169,3 +172,82 @@ def test_width_from_a_plan(noisy):
     assert advice.width in (None, model.width_)
     with pytest.raises(ArgumentError, match="weighs classes alike or not at all"):
         SoftLabelClassifier("auto", class_weight={0: 2.0}).fit(X, y)
+
+
+def parts(n, size=50):
+    return [slice(start, start + size) for start in range(0, n, size)]
+
+
+def test_parts_are_the_bank_step_by_step(noisy):
+    X, _, P = noisy
+    model = SoftLabelClassifier(8, step_size=3.0, momentum=0.0, batch_size=600, random_state=3)
+    for _ in range(4):
+        model.partial_fit(X, P)
+    rows = X / np.linalg.norm(X, axis=1, keepdims=True)
+    order = np.argsort(np.array(row_hashes(rows)))  # the order that equal rows are found in
+    bank = train_bank(
+        rows[order],
+        P[order].argmax(axis=1),
+        {"labels": P[order]},
+        [replace(model.student_)],
+        epochs=4,
+        dtype="float64",
+    )
+    assert model.passes_ == 4
+    np.testing.assert_allclose(model.decision_function(X), bank.logits(rows)[0, :, 0], atol=1e-12)
+
+
+def test_learns_digits_in_parts(digits):
+    X, y = digits
+    model = SoftLabelClassifier(32, batch_size=16, random_state=0)
+    for part in parts(1000, 250) * 20:
+        model.partial_fit(X[part], y[part], classes=range(10))
+    assert model.score(X[1000:], y[1000:]) > 0.88
+
+
+def test_parts_go_on_from_a_fit(noisy):
+    X, y, _ = noisy
+    model = SoftLabelClassifier(**QUICK).fit(X[:300], y[:300])
+    before = model.decision_function(X)
+    assert model.partial_fit(X[300:], y[300:]).passes_ == 1
+    moved = abs(model.decision_function(X) - before).max()
+    assert 0 < moved < abs(before).max()
+    assert SoftLabelClassifier(**QUICK).fit(X[:300], y[:300]).passes_ == 0
+
+
+def test_names_of_parts(noisy):
+    X, y, P = noisy
+    words = np.array(["no", "yes"])[y]
+    model = SoftLabelClassifier(**QUICK).partial_fit(X[:9], ["yes"] * 9, classes=["yes", "no"])
+    assert model.classes_.tolist() == ["no", "yes"]
+    model.partial_fit(X, words).partial_fit(X, pd.DataFrame(P, columns=["no", "yes"]))
+    before = model.decision_function(X)
+    for told, y_given, classes in [
+        ("did you mean 'yes'", ["yess"] * len(X), None),
+        ("those of the first call", words, ["no", "maybe"]),
+        ("those of the first call", pd.DataFrame(P, columns=["yes", "no"]), None),
+    ]:
+        with pytest.raises(ArgumentError, match=told):
+            model.partial_fit(X, y_given, classes=classes)
+    assert np.array_equal(model.decision_function(X), before)
+    assert model.passes_ == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "classes", "told"),
+    [
+        ({"width": "auto"}, [0, 1], "`width`.*all rows at once"),
+        ({"class_weight": "balanced"}, [0, 1], "`class_weight`.*all rows at once"),
+        ({}, None, "`classes`.*first call"),
+        ({}, [1], "at least two classes"),
+        ({}, [0, [1]], "`classes`"),
+        ({}, [0, "one"], "`y`|`classes`"),
+        ({"step_size": 1e30}, [0, 1], "diverged"),
+    ],
+)
+def test_parts_that_cannot_be(noisy, settings, classes, told):
+    X, y, _ = noisy
+    model = SoftLabelClassifier(**{**QUICK, **settings})
+    with pytest.raises(ArgumentError, match=told):
+        model.partial_fit(X, y, classes=classes)
+    assert not hasattr(model, "network_")

@@ -7,6 +7,7 @@ import os
 import pickle
 import zipfile
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -445,6 +446,33 @@ def test_arrays_of_a_user_are_still_read(tmp_path):
     path = tmp_path / "d.npz"
     np.savez_compressed(path, **some_arrays())
     np.testing.assert_array_equal(read_arrays(path)[0]["soft"], some_arrays()["soft"])
+
+
+@pytest.mark.parametrize("classes", [[[1], 2], [Decimal("sNaN"), 1], "ab", 3])
+@pytest.mark.parametrize("y", [[0, 1, 0, 1], np.eye(2)[[0, 1, 0, 1]]], ids=["labels", "matrix"])
+def test_classes_that_are_none(classes, y):
+    model = SoftLabelClassifier(2, step_size=1.0)
+    with pytest.raises(ArgumentError, match="`classes`"):
+        model.partial_fit(np.eye(4), y, classes=classes)
+
+
+def test_rows_that_a_student_cannot_tell_are_named():
+    X = np.eye(4, dtype=np.float32)
+    model = SoftLabelClassifier(64, step_size=9.0, epochs=9, normalise=False).fit(X, [0, 1, 1, 1])
+    with pytest.raises(ArgumentError, match="too long for this student"):
+        model.predict(3e38 * X)
+    with pytest.raises(ArgumentError, match="diverged"):
+        model.set_params(step_size=1e38, epochs=2).fit(100 * X, [0, 1, 0, 1])
+    with pytest.raises(ArgumentError, match="numbers"):
+        model.predict([[10**400, 0, 0, 0]])
+
+
+def test_a_radius_beyond_double_precision_is_none():
+    student = Student(2, step_size=1.0, radius=np.longdouble("1e4000"))
+    targets = {"hard": np.eye(2)}
+    bank = train_bank(np.eye(2), [0, 1], targets, [student], epochs=1)
+    plain = train_bank(np.eye(2), [0, 1], targets, [replace(student, radius=np.inf)], epochs=1)
+    assert np.array_equal(bank.networks[0].W, plain.networks[0].W)
 
 
 def test_fractions_are_numbers_of_noise_and_of_flipped_labels():

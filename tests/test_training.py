@@ -1,5 +1,7 @@
 """The bank against plain NumPy, and the promises of `train_bank`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from problems import banks, problems, random_problem
 from reference import batches_of, train_all, train_one
 
 from softwidth import _steps
+from softwidth._checks import ArgumentError
 from softwidth.labels import make_targets
 from softwidth.network import initialise
 from softwidth.specs import Student
@@ -251,3 +254,55 @@ def test_first_use_types_do_not_compile_again():
     )  # fmt: skip
     bank.logits(X)
     assert (len(_steps.run_epochs.signatures), len(_steps.bank_logits.signatures)) == before
+
+
+@settings(max_examples=60)
+@given(
+    problem=problems(),
+    students=banks(),
+    cut=st.integers(1, 4),
+    train_output=st.booleans(),
+    bias=st.booleans(),
+)
+def test_two_calls_are_one(problem, students, cut, train_output, bias):
+    X, y, targets = problem
+    recipe = {"train_output": train_output, "bias": bias, "dtype": "float64", "tolerance": 0}
+    once = train_bank(X, y, targets, students, epochs=5, **recipe)
+    first = train_bank(X, y, targets, students, epochs=cut, **recipe)
+    then = train_bank(X, y, targets, students, epochs=5 - cut, networks=first.networks, **recipe)
+    scale = 1 + np.nan_to_num(abs(once.logits(X))).max()
+    in_span = len(X) <= 0.8 * (X.shape[1] + bias)  # their way in and out of it rounds
+    for a, b in zip(once.logits(X), then.logits(X), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-9 * scale if in_span else 0)
+    joined = np.concatenate([first.cross_entropy, then.cross_entropy], axis=1)
+    np.testing.assert_allclose(joined, once.cross_entropy, rtol=1e-7, atol=1e-9)
+
+
+def test_the_ball_stays_around_the_start():
+    X, y, targets = random_problem(5)
+    student = Student(8, step_size=10.0, radius=0.5)
+    networks = None
+    for _ in range(3):
+        bank = train_bank(X, y, targets, [student], epochs=20, networks=networks, dtype="float64")
+        networks = bank.networks
+    start = initialise(8, X.shape[1], 2, seed=0).W
+    moved = np.linalg.norm(networks[0].W - start, axis=1)
+    assert moved.max() == pytest.approx(0.5 / np.sqrt(8))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda found: found[:1], "one for each of the 2 students"),
+        (lambda found: 3, "must be a list"),
+        (lambda found: [found[0], "network"], r"networks\[1\]"),
+        (lambda found: found[::-1], "as its student"),
+        (lambda found: [replace(found[0], W=found[0].W * np.nan), found[1]], "finite weights"),
+    ],
+)
+def test_networks_to_go_on_from_are_checked(change, told):
+    X, y, targets = random_problem(5)
+    students = [Student(4), Student(8)]
+    found = train_bank(X, y, targets, students, epochs=1).networks
+    with pytest.raises(ArgumentError, match=told):
+        train_bank(X, y, targets, students, networks=change(list(found)))
