@@ -254,6 +254,7 @@ class Plans:
         metrics = {
             "least": least,
             "saving": {"ratio": saving.ratio, "interval": list(saving.interval)},
+            "gain": list(decision.gain("soft", "hard").interval),
             "called": recommend(decision, []).labels,
             "widths": list(decision.widths),
             "seeds": seeds,
@@ -382,6 +383,12 @@ def _covers(interval: Sequence[float | None], value: float) -> bool:
     return bool(low <= value <= high)
 
 
+def _true_gain(curves: dict[str, Array], widths: Sequence[int]) -> float:
+    """What soft labels win on average over these widths; between known ones by the line in log width."""
+    curve = curves["hard"] - curves["soft"]
+    return float(np.interp(np.log(widths), np.log(TRUTH_WIDTHS), curve).mean())
+
+
 def _saving_covered(row: Row, true: dict[str, float]) -> bool:
     """A width beyond the widest leaves the ratio open on its side."""
     low, high = row.metrics["saving"]["interval"]
@@ -403,6 +410,7 @@ def judged(name: str, search: bool, repetitions: int, store: Any) -> dict[str, A
     line = {"family": name, "widths": "searched" if search else "listed"}
     if not FAMILIES[name].redrawn:
         line |= _covered(name, search, rows, store)
+    line["gains"] = _share(not low <= 0 <= high for low, high in (r.metrics["gain"] for r in rows))
     line["called"] = _share(row.metrics["called"] != "either" for row in rows)
     octaves = [np.log2(np.divide(*row.metrics["saving"]["interval"][::-1])) for row in rows]
     line["octaves"] = f"{np.median(octaves):.1f}"
@@ -435,6 +443,8 @@ def _covered(name: str, search: bool, rows: Sequence[Row], store: Any) -> dict[s
     found["covered saving"] = _share(
         _saving_covered(row, true[widest]) for row, widest in zip(rows, tried, strict=True)
     )
+    of_gain = [(row.metrics["gain"], _true_gain(curves, row.metrics["widths"])) for row in rows]
+    found["covered gain"] = _share(low <= gain <= high for (low, high), gain in of_gain)
     found["truth"] = _sure(curves, errors, family, search=search, widest=max(tried))
     found["by the best of all"] = " ".join(
         _share(_covers(of[kind]["interval"], true[TRUTH_WIDTHS[-1]][kind]) for of in least)

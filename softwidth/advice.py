@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from softwidth.least_width import Decision, LeastWidth, Saving
+from softwidth.least_width import Decision, Gain, LeastWidth, Saving
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,10 @@ class Recommendation:
     reason: str
 
 
-def recommend(decision: Decision, why_not: Sequence[str]) -> Recommendation:
+def recommend(decision: Decision, why_not: Sequence[str], metric: str = "error") -> Recommendation:
     """Soft or hard where the interval of the saving leaves out 1, otherwise either.
+
+    A difference at equal widths that matters saves none: it is told, and the labels stay ``either``.
 
     Parameters
     ----------
@@ -33,6 +35,8 @@ def recommend(decision: Decision, why_not: Sequence[str]) -> Recommendation:
         With the label kinds ``hard``, ``soft`` and ``argmax``.
     why_not : sequence of str
         What was found that keeps soft labels from helping, in plain words.
+    metric : str
+        Of `plan_spec.METRICS`: the unit of the decision's losses.
     """
     saving = decision.saving("hard", "soft")
     low, high = saving.interval
@@ -45,9 +49,37 @@ def recommend(decision: Decision, why_not: Sequence[str]) -> Recommendation:
     if high < 1:
         reason = f"Hard labels do better: {facts}; {sure}."
         return Recommendation("hard", hard.width, " ".join([reason, *why_not]))
-    reason = f"No measurable difference: {facts}; {sure}, which covers 1."
+    reason = f"{_no_saving(decision)}: {facts}; {sure}, which covers 1."
+    gain = decision.gain("soft", "hard")
+    if gain.matters:
+        reason += f" {gain_text(decision, metric)}"
+        why_not = [] if gain.value > 0 else why_not
     widths = [least.width for least in (hard, soft) if least.width is not None]
     return Recommendation("either", max(widths, default=None), " ".join([reason, *why_not]))
+
+
+def _no_saving(decision: Decision) -> str:
+    if decision.gain("soft", "hard").matters:
+        return "No measurable saving of width"
+    return "No measurable difference"
+
+
+def gain_text(decision: Decision, metric: str) -> str:
+    """What soft labels win at equal widths, and how much of it is softness, in plain words."""
+    gain, softness = decision.gain("soft", "hard"), decision.gain("soft", "argmax")
+    better, unit = ("soft", 1.0) if gain.value > 0 else ("hard", -1.0)
+    text = f"At equal width {better} labels are better all the same: {_amount(gain, unit, metric)}, on average over the widths tried"
+    if better == "soft":
+        text += f"; softness makes {_amount(softness, unit, metric)} of it"
+    return f"{text}."
+
+
+def _amount(gain: Gain, sign: float, metric: str) -> str:
+    value, (low, high) = sign * gain.value, sorted(sign * end for end in gain.interval)
+    if metric == "kl":
+        return f"{value:.3g} nats ({low:.3g} to {high:.3g})"
+    what = "points of error" if metric == "error" else "points of balanced error"
+    return f"{100 * value:.2g} {what} ({100 * low:.2g} to {100 * high:.2g})"
 
 
 def _width_text(labels: str, least: LeastWidth, decision: Decision) -> str:

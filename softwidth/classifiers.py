@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import numbers
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from softwidth._checks import ArgumentError, check_choice, check_integer, shorten
+from softwidth._checks import ArgumentError, check_choice, check_integer, is_real, shorten
 from softwidth.teachers import Teacher
 
 # Name -> module and class, imported when used; and what we set otherwise than the class does.
@@ -29,6 +30,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 _SEEDS = ("seed", "random_state")
 # What says how a fit runs and not what it is; seeds come by themselves.
 _NO_SETTINGS = {*_SEEDS, "self", "seconds", "n_jobs", "verbose", "warm_start"}
+LARGEST = 10**6  # whole number that a setting may be
 CLASSIFIERS = tuple(_CLASSES)
 
 
@@ -52,6 +54,10 @@ def check_settings(name: str, settings: Mapping[str, Any]) -> None:
         raise ArgumentError("teacher_settings", settings, "must be a mapping of names to values.")
     for setting in settings:
         check_choice("teacher_settings", setting, settings_of(name))
+    for setting, value in settings.items():
+        if isinstance(value, numbers.Integral) and is_real(value) and int(value) > LARGEST:
+            wish = f"must be at most {LARGEST:,}: more of anything would not end."
+            raise ArgumentError(setting, value, wish)
     for units in np.atleast_1d(np.array(settings.get("hidden_layer_sizes", 1), object)):
         check_integer("hidden_layer_sizes", units, low=1)  # scikit-learn looks at the list only
     made = _class(name)(**settings)

@@ -48,11 +48,11 @@ def _check_streams(path: Path, data: np.ndarray[Any, Any], offsets: np.ndarray[A
 def _cached(path: Path, n: int) -> Images | None:
     """Images decoded before; None where there are none or they are damaged."""
     try:
-        images = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        images = np.load(path, allow_pickle=False, mmap_mode="r")  # whatever its header says
+    except (OSError, ValueError, EOFError, OverflowError):
         return None
     fits = images.shape == (n, SIDE, SIDE, 3) and images.dtype == np.uint8
-    return np.asarray(images) if fits else None
+    return np.array(images) if fits else None
 
 
 def _keep(images: Images, path: Path) -> None:

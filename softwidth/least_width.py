@@ -59,6 +59,25 @@ class Saving:
     at_least: bool
 
 
+@dataclass(frozen=True)
+class Gain:
+    """How much less one label kind loses than another at equal widths, with its 95 % interval.
+
+    Attributes
+    ----------
+    value : float
+        In the unit of the loss, on average over the tried widths.
+    interval : tuple of float
+    matters : bool
+        The interval leaves out 0, and the value is more than the tolerance: less is as good as
+        nothing by the decision's own standard.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    matters: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Decision:
     """What `decide` found; losses are means over the rows given.
@@ -83,6 +102,8 @@ class Decision:
         The same by the highest and by the lowest target, the estimate first, then the draws.
     seed_shares : dict of str to ndarray, shape (widths,)
         The part of the variance of a gap that is the seeds': what more seeds could take away.
+    mean_draws : dict of str to ndarray, shape (1 + draws,)
+        Mean loss over the widths, the estimate first, then the draws; paired between kinds.
     between : bool
         Whether least widths may lie between two tried ones.
     """
@@ -97,7 +118,19 @@ class Decision:
     gaps: dict[str, Array]
     gap_draws: dict[str, Array]
     seed_shares: dict[str, Array]
+    mean_draws: dict[str, Array]
     between: bool
+
+    def gain(self, of: str, over: str) -> Gain:
+        """Mean loss of the label kind `over` less that of `of`, over seeds, rows and tried widths.
+
+        One number of all widths: the largest of many differences would pass for one by chance.
+        """
+        draws = self.mean_draws[over] - self.mean_draws[of]
+        value, (low, high) = float(draws[0]), middle(draws[1:]).tolist()
+        interval = (min(low, value), max(high, value))
+        measured = not interval[0] <= 0 <= interval[1]
+        return Gain(value, interval, measured and abs(value) > self.target - self.best)
 
     def saving(self, of: str, over: str) -> Saving:
         """Least width of the label kind `of` divided by that of `over`.
@@ -215,6 +248,7 @@ def decide(
         gaps={kind: gaps[LOW, 0, k] for k, kind in enumerate(kinds)},
         gap_draws={kind: gaps[:, :, k] for k, kind in enumerate(kinds)},
         seed_shares={kind: share[k] for k, kind in enumerate(kinds)},
+        mean_draws={kind: drawn.means[:, k].mean(axis=1) for k, kind in enumerate(kinds)},
         between=between,
     )
 

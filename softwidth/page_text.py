@@ -164,6 +164,33 @@ def ratio_span(part: Plan, wider: Plan | None) -> str:
     return f"{number(low)} to {'at least ' if open_end and low != high else ''}{number(high)}"
 
 
+def gained(gain: Mapping[str, Any] | None, metric: str) -> str:
+    """How much less one kind of labels loses at equal width.
+
+    >>> gained({"value": 0.0123, "interval": [-0.001, 0.02]}, "error")
+    '1.23 points'
+    """
+    if gain is None or gain["value"] is None:
+        return MISSING
+    return f"{number(gain['value'])} nats" if metric == "kl" else f"{_points(gain['value'])} points"
+
+
+def gain_span(gain: Mapping[str, Any] | None, metric: str) -> str:
+    """Its interval.
+
+    >>> gain_span({"value": 0.0123, "interval": [-0.001, 0.02]}, "error")
+    '-0.1 to 2'
+    """
+    if gain is None or gain["interval"] is None or None in gain["interval"]:
+        return MISSING
+    low, high = (number(end) if metric == "kl" else _points(end) for end in gain["interval"])
+    return f"{low} to {high}"
+
+
+def _points(share: float) -> str:
+    return number(100 * share, 3)
+
+
 def how_sure(plan: Plan) -> str:
     """What the interval of the saving says, for readers who do not read intervals."""
     saving = plan["saving"]
@@ -178,6 +205,12 @@ def how_sure(plan: Plan) -> str:
         return f"{redrawn}. That is more throughout: not the luck of the draw."
     if high < 1:
         return f"{redrawn}. That is less throughout: soft labels cost width here."
+    if plan["gain"]["matters"]:
+        better = "soft" if plan["gain"]["value"] > 0 else "hard"
+        return (
+            f"{redrawn}. That includes 1: no width is surely saved, though at equal width "
+            f"{better} labels are better in as many redrawings."
+        )
     return (
         f"{redrawn}. That includes 1, no difference: these rows and seeds cannot tell the two apart. "
         "More held-out rows or a longer search (--budget) would narrow it."

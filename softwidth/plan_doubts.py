@@ -34,8 +34,13 @@ WIDER = {
 }
 
 
-def why_not(labels: SoftLabels, tuned: Tuned, *, worse: bool = False) -> list[str]:
-    """Why soft labels do not help, as far as it can be seen; `worse` where they surely do not."""
+def why_not(
+    labels: SoftLabels, tuned: Tuned, *, worse: bool = False, differ: bool = False
+) -> list[str]:
+    """Why soft labels save no width, as far as it can be seen.
+
+    `worse` where they surely cost width, `differ` where at equal width the two surely differ.
+    """
     found = list(labels.warnings)
     data = labels.dataset
     rows = len(data.y_val) // data.draws
@@ -49,7 +54,7 @@ def why_not(labels: SoftLabels, tuned: Tuned, *, worse: bool = False) -> list[st
             f"students of hard labels on {best:.1%} of held-out rows: a better teacher, or more "
             "votes, is what to try."
         )
-    if not found:
+    if not found and not (differ and not worse):
         gain = float(np.mean(errors["hard"] - errors["soft"]))
         if worse:
             return [

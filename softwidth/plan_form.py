@@ -93,6 +93,17 @@ class _Saving(_Ratio):
     saved: _Saved | None = None
 
 
+class _Gain(Part):
+    value: float | None = None
+    interval: Interval | None = None
+    matters: bool = False
+
+
+class _Gains(_Gain):
+    better_labels: _Gain | None = None
+    softness: _Gain | None = None
+
+
 class _Round(Part):
     why: list[str] = []
     new_widths: list[int] = []
@@ -236,6 +247,7 @@ class _Plan(Part):
     hard: _Least | None = None
     argmax: _Least | None = None
     saving: _Saving = _Saving()
+    gain: _Gains = _Gains()
     votes: _Votes | None = None
     metric: Literal["error", "balanced", "kl"] = "error"
     classes: list[_Class] = []

@@ -168,6 +168,11 @@ def record(plan: Plan) -> dict[str, Any]:
                 "softness": asdict(decision.saving("argmax", "soft")),
                 "saved": _saved(plan),
             },
+            "gain": {
+                **asdict(decision.gain("soft", "hard")),
+                "better_labels": asdict(decision.gain("argmax", "hard")),
+                "softness": asdict(decision.gain("soft", "argmax")),
+            },
             "votes": None
             if plan.votes is None
             else votes_record(plan.votes, plan.task, spec.metric, spec.tolerance),

@@ -29,7 +29,7 @@ def print_plan(plan: Mapping[str, Any], page: Path) -> None:
     console.print(Text(reason))
     if plan.get("votes"):
         console.print(Text(plan["votes"]["said"]))
-    console.print(Text(_what_to_do(plan["recommendation"]), style="bold"))
+    console.print(Text(_what_to_do(plan["recommendation"], plan["gain"]), style="bold"))
     console.print(Text(f"{page}", style="cyan"), soft_wrap=True)
 
 
@@ -76,6 +76,9 @@ def _spent(plan: Mapping[str, Any]) -> str:
     return f"{len(plan['search']['rounds'])} rounds; {', '.join(parts)}."
 
 
-def _what_to_do(recommendation: Mapping[str, Any]) -> str:
+def _what_to_do(recommendation: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
     labels = {"soft": "soft labels", "hard": "hard labels", "either": "either kind of labels"}
-    return f"Use {labels[recommendation['labels']]}, width {recommendation['width']}."
+    use = f"Use {labels[recommendation['labels']]}, width {recommendation['width']}"
+    if recommendation["labels"] != "either" or not gain["matters"]:
+        return f"{use}."
+    return f"{use}; at equal width {'soft' if gain['value'] > 0 else 'hard'} ones are better."

@@ -127,7 +127,9 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keep
     search = search_widths(task, spec, pace, script=script, keeper=keeper)
     decision, tuned = search.decision, search.trainer.tuned
     worse = decision.saving("hard", "soft").interval[1] < 1
-    recommendation, votes = recommend(decision, why_not(labels, tuned, worse=worse)), None
+    differ = decision.gain("soft", "hard").matters
+    reasons = why_not(labels, tuned, worse=worse, differ=differ)
+    recommendation, votes = recommend(decision, reasons, spec.metric), None
     if counts is not None:
         votes = ask_votes(counts, labels, search, spec, recommendation, keeper)
     return Plan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -244,6 +245,9 @@ class KernelTeacher:
     """
 
     BYTES_A_PAIR = 16
+    MOST_STEPS = (
+        10_000_000  # of a machine: as LIBSVM itself has it; for scikit-learn there is no end
+    )
     ROWS_AT_A_TIME = 1024  # of predictions: one block of the kernel between new and own rows
 
     def __init__(self, C: float = 10.0, *, folds: int = 3) -> None:
@@ -259,6 +263,7 @@ class KernelTeacher:
         MemoryLimitError
             If the kernel matrix does not fit; the message says how much is needed.
         """
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.model_selection import cross_val_predict
         from sklearn.multiclass import OneVsRestClassifier
         from sklearn.svm import SVC
@@ -272,12 +277,18 @@ class KernelTeacher:
         folds = int(min(most_folds, np.bincount(ids).min()))
         if folds < 2:
             raise ArgumentError("y", f"{len(ids)} rows", "has a class with a single row.")
-        machine = SVC(kernel="precomputed", C=C)
+        machine = SVC(kernel="precomputed", C=C, max_iter=self.MOST_STEPS)
         if len(self.classes_) > 2:
             machine = OneVsRestClassifier(machine)
         K = limiting_kernel(X)
-        scores = cross_val_predict(machine, K, ids, cv=folds, method="decision_function")
-        self.X, self.machine = X, machine.fit(K, ids)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConvergenceWarning)
+            try:
+                scores = cross_val_predict(machine, K, ids, cv=folds, method="decision_function")
+                self.X, self.machine = X, machine.fit(K, ids)
+            except ConvergenceWarning:
+                wish = f"has rows that a kernel teacher cannot tell apart in {self.MOST_STEPS:,} steps: rows of unit norm, or a smaller `C`, would do."
+                raise ArgumentError("X", X, wish) from None
         self.calibrate = _sigmoid(scores, ids) if scores.ndim == 1 else _softmax(scores, ids)
         return self
 

@@ -19,7 +19,7 @@ from problems import random_problem
 from stores import trial
 from user_arrays import some_arrays
 
-from softwidth import SoftLabelClassifier, cli, kernels, labels, lessons
+from softwidth import SoftLabelClassifier, cli, images, kernels, labels, lessons
 from softwidth._checks import (
     ArgumentError,
     DataFileError,
@@ -446,6 +446,22 @@ def test_arrays_of_a_user_are_still_read(tmp_path):
     path = tmp_path / "d.npz"
     np.savez_compressed(path, **some_arrays())
     np.testing.assert_array_equal(read_arrays(path)[0]["soft"], some_arrays()["soft"])
+
+
+@pytest.mark.parametrize("setting", [{"n_estimators": 10**15}, {"max_depth": np.uint64(2**63)}])
+def test_teachers_without_an_end_are_refused(setting):
+    with pytest.raises(ArgumentError, match="would not end"):
+        classifier("forest", setting)
+
+
+@pytest.mark.parametrize("shape", [(10**12, 32, 32, 3), (2**70, 3), (9, 32, 32, 3)])
+def test_decoded_images_that_are_only_declared_are_none(tmp_path, shape):
+    path = tmp_path / "images.npy"
+    with open(path, "wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(bytes(100))
+    assert images._cached(path, shape[0]) is None
 
 
 @pytest.mark.parametrize("classes", [[[1], 2], [Decimal("sNaN"), 1], "ab", 3])

@@ -266,3 +266,10 @@ def test_a_teacher_keeps_to_its_seconds_by_epochs_then_by_rows(parity, monkeypat
 def test_labels_of_another_length_are_told_by_it(make):
     with pytest.raises(ArgumentError, match="must have as many rows as `X`"):
         make().fit(np.eye(3), [0, 1])
+
+
+def test_a_kernel_teacher_ends(monkeypatch):
+    monkeypatch.setattr(KernelTeacher, "MOST_STEPS", 3)
+    X, y, _ = random_problem(0)
+    with pytest.raises(ArgumentError, match="cannot tell apart in 3 steps"):
+        KernelTeacher().fit(X, y)
