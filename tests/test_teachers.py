@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import psutil
 import pytest
+from problems import random_problem
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.model_selection import cross_val_predict
