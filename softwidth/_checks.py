@@ -259,7 +259,8 @@ def check_finite(name: str, array: Array) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):
         total = array.sum(dtype=np.float64)  # one pass, no mask, unless something is off
     if not np.isfinite(total):
-        bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
+        by_row = np.atleast_1d(array).reshape(len(array) if array.ndim else 1, -1)
+        bad = np.flatnonzero(~np.isfinite(by_row).all(axis=1))
         if len(bad):
             raise ArgumentError(
                 name, array, f"has NaN or infinite entries in rows {rows_text(bad)}."

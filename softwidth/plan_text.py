@@ -78,6 +78,8 @@ def _spent(plan: Mapping[str, Any]) -> str:
 
 def _what_to_do(recommendation: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
     labels = {"soft": "soft labels", "hard": "hard labels", "either": "either kind of labels"}
+    if recommendation["width"] is None:
+        return "No width that was tried is enough with either kind of labels."
     use = f"Use {labels[recommendation['labels']]}, width {recommendation['width']}"
     if recommendation["labels"] != "either" or not gain["matters"]:
         return f"{use}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ class Columns:
 
 
 SEPARATORS = ",;\t"
+NUMBER = r'(?:^|[;\t])\s*"?[-+]?\d+{}\d+(?:[eE][-+]?\d+)?"?\s*(?:[;\t]|$)'  # around a mark
 INDEX = "Unnamed: 0"  # what pandas calls the first column where the header has no name for it
 
 
@@ -60,15 +62,27 @@ def _read_csv(path: Path) -> Any:
     import pandas
 
     with open(path, encoding="utf-8", errors="replace") as file:
-        header = file.readline(LONGEST)
+        header, sample = file.readline(LONGEST), file.read(SAMPLE)
     separator = max(SEPARATORS, key=header.count)
+    decimal = "," if separator != "," and _has_decimal_commas(sample) else "."
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)  # rows cut to the header
         # A column's type is decided on all its rows; a first row that is longer than the header
         # would make row names of its first fields, and label every column with its neighbour.
         return pandas.read_csv(
-            path, sep=separator, skipinitialspace=True, low_memory=False, index_col=False
-        )
+            path, sep=separator, decimal=decimal, skipinitialspace=True, low_memory=False,
+            index_col=False,
+        )  # fmt: skip
+
+
+def _has_decimal_commas(sample: str) -> bool:
+    r"""Whether fields that commas do not part are numbers with a comma, and none with a point.
+
+    >>> _has_decimal_commas("1;2,5\n"), _has_decimal_commas("1,5;2.5\n"), _has_decimal_commas("a,b;1\n")
+    (True, False, False)
+    """
+    with_comma, with_point = (re.search(NUMBER.format(mark), sample, re.M) for mark in (",", r"\."))
+    return with_comma is not None and with_point is None
 
 
 def _csv_shape(path: Path) -> tuple[float, int]:
@@ -216,7 +230,7 @@ def _numbers(table: Any, columns: Sequence[str]) -> np.ndarray[Any, Any]:
     return np.asarray(table[columns].to_numpy(dtype=np.float64))
 
 
-_LEAVE_OUT = "leave the column out (ignore_columns)"
+_LEAVE_OUT = "leave the column out (ignore_columns, --ignore-columns)"
 
 
 def _first_text(values: Any) -> str:

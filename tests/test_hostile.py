@@ -448,6 +448,11 @@ def test_arrays_of_a_user_are_still_read(tmp_path):
     np.testing.assert_array_equal(read_arrays(path)[0]["soft"], some_arrays()["soft"])
 
 
+def test_one_infinite_number_in_place_of_weights():
+    with pytest.raises(ArgumentError, match="`weights`.*infinite"):
+        kernels.finite_kernel(np.eye(2), np.eye(2), weights=np.array(np.inf))
+
+
 @pytest.mark.parametrize("setting", [{"n_estimators": 10**15}, {"max_depth": np.uint64(2**63)}])
 def test_teachers_without_an_end_are_refused(setting):
     with pytest.raises(ArgumentError, match="would not end"):

@@ -149,3 +149,17 @@ def test_a_parquet_file_of_few_bytes_and_many_rows_is_refused(tmp_path, monkeypa
     needed = BYTES_A_CELL * 2 * 10**6 / 2**20
     with pytest.raises(MemoryLimitError, match=f"needs {needed:.0f} MiB and 40 MiB are free"):
         read_arrays(path, target="label")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_numbers_with_a_decimal_comma(tmp_path, separator):
+    frame, arrays = table()
+    settings = {"target": "label", "soft_columns": ["p_no", "p_yes"]}
+    frame.to_csv(tmp_path / "a.csv", sep=separator, decimal=",", index=False)
+    found, _ = read_arrays(tmp_path / "a.csv", **settings)
+    np.testing.assert_allclose(found["X"], arrays["X"])
+    np.testing.assert_allclose(found["soft"], arrays["soft"])
+    frame["a"] = frame["a"].map("{:.3f}".format).str.replace(".", ",")  # one column of two ways
+    frame.to_csv(tmp_path / "b.csv", sep=separator, index=False)
+    with pytest.raises(ArgumentError, match=r"`source` .*=a.* is a column of text"):
+        read_arrays(tmp_path / "b.csv", **settings)
