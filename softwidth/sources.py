@@ -148,7 +148,10 @@ def _is_text(labels: Any) -> bool:
     except ValueError:  # ragged
         return False
     return array.dtype.kind in "US" or (
-        array.dtype.kind == "O" and array.size > 0 and all(isinstance(a, str) for a in array.flat)
+        array.dtype.kind == "O"
+        and array.ndim == 1
+        and array.size > 0
+        and all(isinstance(a, str) for a in array)
     )
 
 

@@ -448,6 +448,11 @@ def test_arrays_of_a_user_are_still_read(tmp_path):
     np.testing.assert_array_equal(read_arrays(path)[0]["soft"], some_arrays()["soft"])
 
 
+def test_labels_of_forty_dimensions():
+    with pytest.raises(ArgumentError, match="`y`"):
+        load({"X": np.eye(2), "y": np.full((1,) * 40, "a", object)})
+
+
 def test_one_infinite_number_in_place_of_weights():
     with pytest.raises(ArgumentError, match="`weights`.*infinite"):
         kernels.finite_kernel(np.eye(2), np.eye(2), weights=np.array(np.inf))
