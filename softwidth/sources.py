@@ -147,12 +147,8 @@ def _is_text(labels: Any) -> bool:
         array = np.asarray(labels)
     except ValueError:  # ragged
         return False
-    return array.dtype.kind in "US" or (
-        array.dtype.kind == "O"
-        and array.ndim == 1
-        and array.size > 0
-        and all(isinstance(a, str) for a in array)
-    )
+    strings = array.dtype.kind == "O" and 0 < array.ndim <= 2 and array.size > 0
+    return array.dtype.kind in "US" or (strings and all(isinstance(a, str) for a in array.flat))
 
 
 def _decoded(name: str, labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -454,7 +454,7 @@ def test_labels_of_forty_dimensions():
 
 
 def test_one_infinite_number_in_place_of_weights():
-    with pytest.raises(ArgumentError, match="`weights`.*infinite"):
+    with pytest.raises(ArgumentError, match=r"`weights`.*infinite"):
         kernels.finite_kernel(np.eye(2), np.eye(2), weights=np.array(np.inf))
 
 
