@@ -16,6 +16,7 @@ import numpy as np
 
 from softwidth._checks import (
     ArgumentError,
+    SoftwidthError,
     check_class_ids,
     check_flag,
     check_integer,
@@ -23,6 +24,7 @@ from softwidth._checks import (
     check_numeric,
     check_same_length,
     check_table,
+    shorten,
 )
 from softwidth._types import Array, Labels
 from softwidth.calibration import accuracy, calibration_bins, fit_temperature
@@ -280,8 +282,14 @@ def _trained(
     if not callable(make):
         raise ArgumentError("make", make, "must be callable and give an untrained teacher.")
     teacher: Teacher = check_teacher(make())
-    with np.errstate(all="ignore"):  # its arithmetic is its own; its probabilities are checked
-        teacher.fit(X, y, **_weights(teacher.fit, weight))
+    try:
+        with np.errstate(all="ignore"):  # its arithmetic is its own; its probabilities are checked
+            teacher.fit(X, y, **_weights(teacher.fit, weight))
+    except SoftwidthError:
+        raise
+    except ValueError as error:  # such as a part of the rows for early stopping that is too small
+        wish = f"cannot learn from {len(y):,} rows: {shorten(error, 300)}"
+        raise ArgumentError("teacher", type(teacher).__name__, wish) from error
     return teacher
 
 

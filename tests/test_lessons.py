@@ -342,3 +342,9 @@ def test_a_teacher_whose_own_arithmetic_overflows_teaches_without_a_warning():
     X, y, _ = random_problem(3)
     soft, _ = cross_fit(classifier("logistic", {"C": 1e300}), X, y, folds=2, n_classes=2)
     assert np.allclose(soft.sum(axis=1), 1)
+
+
+def test_a_teacher_that_cannot_learn_from_so_few_rows_is_named():
+    X, y, _ = random_problem(3, N=12)
+    with pytest.raises(ArgumentError, match=r"`teacher` .=MLPClassifier. cannot learn from 6 rows"):
+        cross_fit(classifier("network", {}), X, y, folds=2, n_classes=2)
