@@ -52,11 +52,12 @@ def hard_loss(
     gamma = check_margin(margin)
     B = check_number("radius", radius, low=0, open_low=True)
     T = check_count("n_steps", n_steps)
-    delta = drift(B, width, n_samples, n_classes=n_classes, confidence=confidence).value
-    binary = n_classes == 2
+    n, K = check_counts(n_samples, n_classes)
+    delta = drift(B, width, n, n_classes=K, confidence=confidence).value
+    binary = K == 2
     lost = delta if binary else 2 * delta  # a difference of two logits can lose twice as much
-    fit = 2 * (n_classes - 1) * math.exp(min(lost - B * gamma, 700.0))
-    terms = {"steps": B * B / (constant_step(n_classes) * T), "fit": fit}
+    fit = 2 * (K - 1) * math.exp(min(lost - B * gamma, 700.0))
+    terms = {"steps": B * B / (constant_step(K) * T), "fit": fit}
     return bound(
         sum(terms.values()), terms, {}, f"THEORY.md section {6 if binary else 7}, hard labels"
     )

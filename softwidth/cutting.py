@@ -19,6 +19,7 @@ from softwidth.store import spec_id
 
 RATE = 1e10  # multiply-adds that count as a second of one core: students of digits, measured
 MOST_TRIALS = 2000  # of one bank, however cheap: it is lost when its worker is
+MOST_PIECES = 1e15  # a trial a bank is reached before, unless costs differ by as much
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ def cut(experiment: Experiment, specs: Sequence[Any], *, seconds: float) -> list
 
 def _pieces(experiment: Experiment, group: dict[str, Any], most: float) -> list[Any]:
     costs = [experiment.cost(spec) for spec in group.values()]
-    count = max(-(-len(costs) // MOST_TRIALS), round(sum(costs) / most), 1)
+    count = max(-(-len(costs) // MOST_TRIALS), round(min(sum(costs) / most, MOST_PIECES)), 1)
     numbers = even_pieces(costs, count)
     ids, specs = list(group), list(group.values())
     return [

@@ -133,7 +133,7 @@ def number(value: Any, digits: int = 4) -> str:
         return "yes" if value else "no"
     if not isinstance(value, (int, float)):
         return MISSING if value is None else str(value)
-    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e9 else f"{value:.{digits}g}"
+    return f"{value:,.0f}" if abs(value) < 1e9 and value == round(value) else f"{value:.{digits}g}"
 
 
 def width_span(interval: Sequence[float | None] | None, widest: int) -> str:
@@ -162,6 +162,26 @@ def ratio_span(part: Plan, wider: Plan | None) -> str:
     low, high = part["interval"]
     open_end = wider is not None and wider["interval"] is not None and wider["interval"][1] is None
     return f"{number(low)} to {'at least ' if open_end and low != high else ''}{number(high)}"
+
+
+def headline(plan: Plan) -> str:
+    """What to do, in a line: the labels and the width, and what is not sure of it."""
+    labels, width = plan["recommendation"]["labels"], plan["recommendation"]["width"]
+    use = {"soft": "Use soft labels", "hard": "Use hard labels"}
+    text = use.get(labels, "Either kind of labels will do")
+    told = [kind for kind in use if plan[kind]]
+    enough = [kind for kind in told if plan[kind]["width"] is not None]
+    if width is None:
+        none = labels == "either" and told
+        return "No width that was tried is enough with either kind of labels" if none else text
+    if labels == "either" and len(told) == 2 and len(enough) == 1:
+        (kind,) = enough
+        doubt = f"{'hard' if kind == 'soft' else 'soft'} ones may do as well, but no width tried was enough with them"
+        return f"{use[kind]}, width {width}: {doubt}"
+    if labels == "either" and plan["gain"]["matters"]:
+        better = "soft" if plan["gain"]["value"] > 0 else "hard"
+        return f"{text}, width {width}; at equal width {better} ones are better"
+    return f"{text}, width {width}"
 
 
 def gained(gain: Mapping[str, Any] | None, metric: str) -> str:

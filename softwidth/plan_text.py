@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from softwidth.page_text import SHORT, base_rate, loss
+from softwidth.page_text import SHORT, base_rate, headline, loss
 from softwidth.plan_form import complete
 
 KINDS = ("hard", "argmax", "soft")
@@ -29,7 +29,7 @@ def print_plan(plan: Mapping[str, Any], page: Path) -> None:
     console.print(Text(reason))
     if plan.get("votes"):
         console.print(Text(plan["votes"]["said"]))
-    console.print(Text(_what_to_do(plan["recommendation"], plan["gain"]), style="bold"))
+    console.print(Text(f"{headline(plan)}.", style="bold"))
     console.print(Text(f"{page}", style="cyan"), soft_wrap=True)
 
 
@@ -74,13 +74,3 @@ def _spent(plan: Mapping[str, Any]) -> str:
         f"{what} {seconds:.1f} s" for what, seconds in plan["spent"].items() if seconds >= 0.05
     ]
     return f"{len(plan['search']['rounds'])} rounds; {', '.join(parts)}."
-
-
-def _what_to_do(recommendation: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
-    labels = {"soft": "soft labels", "hard": "hard labels", "either": "either kind of labels"}
-    if recommendation["width"] is None:
-        return "No width that was tried is enough with either kind of labels."
-    use = f"Use {labels[recommendation['labels']]}, width {recommendation['width']}"
-    if recommendation["labels"] != "either" or not gain["matters"]:
-        return f"{use}."
-    return f"{use}; at equal width {'soft' if gain['value'] > 0 else 'hard'} ones are better."

@@ -143,7 +143,7 @@ def sweeps(h: Hostile, where: Path) -> Any:
     bent = {
         str(k): a
         for k, a in h.arrays(some_arrays(n=40)).items()
-        if isinstance(a, np.ndarray) and a.size < 10**5
+        if isinstance(a, np.ndarray) and a.size < 10**5 and "\ud800" not in str(k)
     }
     np.savez(path, **h.of([some_arrays(n=40), bent]))
     trials = StudentTrials(curves=h.scalar(h.of([(), ("kl", "error")])), mistakes=h.scalar(True))

@@ -43,6 +43,11 @@ def stored_plan(*, name: str = "digits", seed: int = 0) -> dict[str, Any]:
             "softness": ratio,
             "saved": {"parameters": 780, "operations": 780},
         },
+        "gain": {
+            **(gain := {"value": 0.05, "interval": [0.02, 0.08], "matters": True}),
+            "better_labels": gain,
+            "softness": gain,
+        },
         "metric": "error",
         "target": 0.19,
         "target_error": 0.19,

@@ -28,7 +28,7 @@ from softwidth._checks import (
     check_choice,
 )
 from softwidth._worst_case import worst_kl
-from softwidth.bounds import bounds, classification, drift, theorem_b
+from softwidth.bounds import bounds, classification, drift, hard_loss, theorem_b
 from softwidth.certificates import theorem_a
 from softwidth.classifiers import classifier
 from softwidth.cutting import cut
@@ -506,3 +506,9 @@ def test_fractions_are_numbers_of_noise_and_of_flipped_labels():
     fractions = load("digits", pair=[3, 8], noise=Fraction(1, 4), flip=Fraction(1, 2))
     assert np.array_equal(fractions.X_train, whole.X_train)
     assert fractions.notes == whole.notes
+
+
+def test_classes_of_few_bits_are_counted_like_others():
+    asked = {"radius": 1.0, "width": 8, "n_steps": 10, "n_samples": 10**300, "confidence": 0.999}
+    few, many = (hard_loss(1e-3, n_classes=k(200), **asked) for k in (np.uint8, int))
+    assert few == many

@@ -264,6 +264,31 @@ def test_what_json_cannot_hold_is_refused(value):
         report.page(changed(FULL, ("spec", "seeds"), value))
 
 
+@pytest.mark.parametrize(
+    ("labels", "width", "soft", "hard", "matters", "says"),
+    [
+        ("soft", 4, 4, None, True, "Use soft labels, width 4"),
+        ("either", 8, 4, 8, False, "Either kind of labels will do, width 8"),
+        ("either", 8, 4, 8, True, "width 8; at equal width hard ones are better"),
+        ("either", 4, 4, None, True, "Use soft labels, width 4: hard ones may do as well, but no"),
+        ("either", 8, None, 8, True, "Use hard labels, width 8: soft ones may do as well, but no"),
+        ("either", None, None, None, True, "No width that was tried is enough with either kind"),
+    ],
+)
+def test_the_headline_says_what_to_do(labels, width, soft, hard, matters, says):
+    plan = complete(
+        {
+            **FULL,
+            "recommendation": {"labels": labels, "width": width, "reason": ""},
+            "soft": {"width": soft},
+            "hard": {"width": hard},
+            "gain": {"value": -0.1, "interval": [-0.2, -0.05], "matters": matters},
+        }
+    )
+    assert says in page_text.headline(plan)
+    assert f"<h1>{page_text.headline(plan)}</h1>" in report.page(plan)
+
+
 def test_the_least_plan_has_a_page():
     page = report.page(least_plan())
     assert "Either kind of labels will do" in page

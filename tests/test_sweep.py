@@ -16,6 +16,7 @@ from softwidth.cutting import cut
 from softwidth.experiments import StudentTrials
 from softwidth.store import open_store
 from softwidth.sweep import collect, sweep
+from softwidth.trial_spec import TrialSpec
 
 TESTS = Path(__file__).parent
 SMALL = {"bank_seconds": 0.01, "study": "test"}  # a few banks
@@ -129,3 +130,9 @@ def test_workers_end_with_the_process_that_was_killed(tmp_path):
     process.communicate()
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
+
+
+def test_banks_of_no_time_hold_a_trial_each():
+    specs = TrialSpec.of(width=2).grid(seed=range(5))
+    for seconds in (1e-300, 1e-12):
+        assert [len(bank.ids) for bank in cut(StudentTrials(), specs, seconds=seconds)] == [1] * 5
