@@ -119,11 +119,12 @@ def theorem_b(
     n, K = check_counts(n_samples, n_classes)
     T = check_count("n_steps", n_steps)
     eta = constant_step(K) if step_size is None else check_step(step_size)
-    delta = drift(radius, width, n, n_classes=K, confidence=confidence).value
+    B = check_number("radius", radius, low=0, open_low=True)
+    delta = drift(B, width, n, n_classes=K, confidence=confidence).value
     rest = denominator(eta, K)
     rest = rest if rest > 0 else math.nan
     terms = {
-        "steps": radius * radius / (eta * T) / rest,
+        "steps": B * B / (eta * T) / rest,
         "width": (delta**2 / 4 if K == 2 else delta**2) / rest,
     }
     section = "5, Theorem B" if K == 2 else "7"

@@ -21,7 +21,9 @@ def blocks(language):
 def transcripts():
     """README's `softwidth plan digits` commands, each with the line that ends what it printed."""
     text = "\n".join(blocks("console"))
-    return re.findall(r"^\$ softwidth (plan digits .*?)\n.*?^((?:Use|Either) .*?)$", text, re.M | re.S)
+    return re.findall(
+        r"^\$ softwidth (plan digits .*?)\n.*?^((?:Use|Either) .*?)$", text, re.M | re.S
+    )
 
 
 def test_there_are_both_faces():

@@ -508,7 +508,8 @@ def test_fractions_are_numbers_of_noise_and_of_flipped_labels():
     assert fractions.notes == whole.notes
 
 
-def test_classes_of_few_bits_are_counted_like_others():
+def test_numbers_of_few_bits_are_counted_like_others():
     asked = {"radius": 1.0, "width": 8, "n_steps": 10, "n_samples": 10**300, "confidence": 0.999}
     few, many = (hard_loss(1e-3, n_classes=k(200), **asked) for k in (np.uint8, int))
     assert few == many
+    assert theorem_b(np.float64(1e200), 8, 10, 10) == theorem_b(1e200, 8, 10, 10)
