@@ -205,8 +205,13 @@ def _plain(name: str, value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, (list, tuple, range)):
         items = value
-        return tuple(map(str, items)) if name in _CLASS_NAMES else tuple(items)
+        return tuple(map(class_name, items)) if name in _CLASS_NAMES else tuple(items)
     return value
+
+
+def class_name(given: Any) -> Any:
+    """The name of a class or column as text; what is none, such as a table, stays to be refused."""
+    return str(given) if isinstance(given, (str, int, float, np.generic)) else given
 
 
 RANGE = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*")

@@ -21,7 +21,7 @@ from softwidth._checks import ArgumentError, check_choice, check_integer, check_
 from softwidth.builtin import BUILT_IN
 from softwidth.classifiers import CLASSIFIERS, check_settings
 from softwidth.labels import parse_scheme
-from softwidth.plan_spec import REGIME_OF, validated
+from softwidth.plan_spec import REGIME_OF, class_name, validated
 from softwidth.specs import Recipe, Student
 from softwidth.spoils import parse_spoil
 
@@ -265,7 +265,7 @@ def _plain(name: str, value: Any) -> Any:
         value = value.tolist()
     if name in _CLASS_NAMES and value is not None:
         several = isinstance(value, Iterable) and not isinstance(value, str)
-        return tuple(map(str, value)) if several else (str(value),)
+        return tuple(map(class_name, value)) if several else (class_name(value),)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, Mapping):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import zipfile
@@ -446,6 +447,15 @@ def test_arrays_of_a_user_are_still_read(tmp_path):
     path = tmp_path / "d.npz"
     np.savez_compressed(path, **some_arrays())
     np.testing.assert_array_equal(read_arrays(path)[0]["soft"], some_arrays()["soft"])
+
+
+@pytest.mark.parametrize("entry", [{}, ["3"], None])
+def test_classes_that_are_tables_are_no_names(entry, tmp_path):
+    (tmp_path / "plan.json").write_text(json.dumps({"plan": {"pair": [entry, "8"]}}))
+    with pytest.raises(ArgumentError, match="`pair`"):
+        read_spec(tmp_path / "plan.json")
+    with pytest.raises(ArgumentError, match="`pair`"):
+        TrialSpec.of(width=2, pair=[entry, "8"])
 
 
 def test_labels_of_forty_dimensions():
