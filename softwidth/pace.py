@@ -13,7 +13,7 @@ from typing import Protocol
 LEAST_STEPS = 2000  # steps below which a student of small data is not done
 LEAST_EPOCHS, MOST_EPOCHS = 10, 100
 FADING = 0.8  # of a bank's say in the rate, with every later bank: the machine's load changes
-PAGE = 1.5  # times what starting the command takes: measured 0.7 to 1.5 on a busy machine
+PAGE = 3.5  # times what starting the command takes: measured 3 to 5 with the student that is kept
 RECORD = 3.0  # times what deciding takes: intervals of every curve, on both parts of held-out rows
 
 DECIDING, STARTING = "deciding", "starting the command"
