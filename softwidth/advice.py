@@ -49,26 +49,22 @@ def recommend(decision: Decision, why_not: Sequence[str], metric: str = "error")
     if high < 1:
         reason = f"Hard labels do better: {facts}; {sure}."
         return Recommendation("hard", hard.width, " ".join([reason, *why_not]))
-    reason = f"{_no_saving(decision)}: {facts}; {sure}, which covers 1."
     gain = decision.gain("soft", "hard")
+    nothing = "saving of width" if gain.matters else "difference"
+    reason = f"No measurable {nothing}: {facts}; {sure}, which covers 1."
     if gain.matters:
-        reason += f" {gain_text(decision, metric)}"
+        reason += f" {_gain_text(decision, metric)}"
         why_not = [] if gain.value > 0 else why_not
     widths = [least.width for least in (hard, soft) if least.width is not None]
     return Recommendation("either", max(widths, default=None), " ".join([reason, *why_not]))
 
 
-def _no_saving(decision: Decision) -> str:
-    if decision.gain("soft", "hard").matters:
-        return "No measurable saving of width"
-    return "No measurable difference"
-
-
-def gain_text(decision: Decision, metric: str) -> str:
+def _gain_text(decision: Decision, metric: str) -> str:
     """What soft labels win at equal widths, and how much of it is softness, in plain words."""
     gain, softness = decision.gain("soft", "hard"), decision.gain("soft", "argmax")
     better, unit = ("soft", 1.0) if gain.value > 0 else ("hard", -1.0)
-    text = f"At equal width {better} labels are better all the same: {_amount(gain, unit, metric)}, on average over the widths tried"
+    amount = _amount(gain, unit, metric)
+    text = f"At equal width {better} labels are better all the same: {amount}, on average over the widths tried"
     if better == "soft":
         text += f"; softness makes {_amount(softness, unit, metric)} of it"
     return f"{text}."

@@ -204,17 +204,14 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         own = self.classes if classes is None else classes
         known = first_classes(own, y) if first else same_classes(classes, y, self.classes_)
         X, ids, soft = self._check(X, y, known, reset=first)
-        seed = self._new_seed() if first else self.student_.seed
-        if first:
-            self.width_, self.labels_ = self._asked(soft)
-        passes = 0 if first else self.passes_
+        self.width_, self.labels_ = self._asked(soft)
+        seed, passes = (self._new_seed(), 0) if first else (self.student_.seed, self.passes_)
         order = (seed + passes) % (2**31 - 1)
         targets = make_targets(self.labels_, ids, soft, n_classes=len(self.classes_), seed=order)
         examples, mode = self._examples(X, targets, sample_weight)
         recipe = self._recipe(len(examples.X), order) | {"schedule": "constant"}
         student = self._student(examples, seed, recipe) if first else self.student_
-        networks = None if first else [self.network_]
-        recipe |= {"epochs": 1, "networks": networks}
+        recipe |= {"epochs": 1, "networks": None if first else [self.network_]}
         self.network_ = self._trained(examples, student, mode, recipe)
         self.student_, self.passes_ = student, passes + 1
         return self
@@ -398,13 +395,14 @@ def _is_auto(setting: Any) -> bool:
 
 
 def _can_be_told(network: Network, X: Array) -> bool:
-    """Whether the logits of rows as long as the longest of `X` are numbers of the network's type.
+    """Whether the logits of rows with entries like those of `X` are numbers of the network's type.
 
-    ``|f_k(x)| <= |b_k| + scale ||x|| sum_r |A_rk| ||W_r||``: a last step may have been too large
-    for anything and its loss, which is looked at before a step, not have seen it.
+    ``|f_k(x)| <= |b_k| + scale ||x|| sum_r |A_rk| ||W_r||``, and ``||x||`` is at most the largest
+    entry times the root of their number. A last step may have been too large for anything and its
+    loss, which is looked at before a step, not have seen it.
     """
-    W, A, b, rows = (a.astype(np.float64) for a in (network.W, abs(network.A), network.b, X))
+    W, A, b = (a.astype(np.float64) for a in (network.W, abs(network.A), network.b))
     with np.errstate(over="ignore", invalid="ignore"):
-        longest = np.linalg.norm(rows, axis=1).max()
+        longest = np.sqrt(X.shape[1]) * max(float(X.max()), -float(X.min()))
         reach = abs(b) + network.scale * longest * (np.linalg.norm(W, axis=1) @ A)
     return bool((reach < np.finfo(network.W.dtype).max).all())

@@ -221,6 +221,8 @@ def test_names_of_parts(noisy):
     model = SoftLabelClassifier(**QUICK).partial_fit(X[:9], ["yes"] * 9, classes=["yes", "no"])
     assert model.classes_.tolist() == ["no", "yes"]
     model.partial_fit(X, words).partial_fit(X, pd.DataFrame(P, columns=["no", "yes"]))
+    assert model.labels_ == "soft"
+    assert clone(model).partial_fit(X, P).partial_fit(X, y).labels_ == "hard"
     before = model.decision_function(X)
     for told, y_given, classes in [
         ("did you mean 'yes'", ["yess"] * len(X), None),
