@@ -193,6 +193,7 @@ def search_widths(
     keeper: Keeper | None = None,
 ) -> Search:
     """Train students until the least widths are decided, or the budget is spent."""
+    pace.expect_to_judge_by(len(task.validation.y) // task.validation.draws)
     setting, warnings = (script.setting, []) if script else choose_setting(task, spec, pace)
     tuned = Tuned(setting, spec.metric, warnings=warnings)
     own = with_rows(task, setting.rows, spec.seed)

@@ -130,3 +130,11 @@ def test_defaults_take_enough_steps_but_not_for_ever(n):
     steps = default_epochs(n) * -(-n // default_batch(n))
     assert 10 <= default_epochs(n) <= 100
     assert steps >= 2000 or default_epochs(n) == 100
+
+
+def test_time_is_kept_for_the_first_decision_on_many_rows():
+    pace = Pace(100.0)
+    pace.expect_to_judge_by(160_000)
+    assert pace.room == pytest.approx(100 - RECORD * 8, abs=0.1)
+    pace.note(DECIDING, 2.0)
+    assert pace.room == pytest.approx(100 - RECORD * 2, abs=0.1)
