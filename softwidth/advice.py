@@ -64,7 +64,7 @@ def _gain_text(decision: Decision, metric: str) -> str:
     gain, softness = decision.gain("soft", "hard"), decision.gain("soft", "argmax")
     better, unit = ("soft", 1.0) if gain.value > 0 else ("hard", -1.0)
     amount = _amount(gain, unit, metric)
-    text = f"At equal width {better} labels are better all the same: {amount}, on average over the widths tried"
+    text = f"At equal width, for the training rows given, {better} labels are better all the same: {amount}, on average over the widths tried"
     if better == "soft":
         text += f"; softness makes {_amount(softness, unit, metric)} of it"
     return f"{text}."
