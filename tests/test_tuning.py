@@ -238,8 +238,9 @@ def test_seeds_are_added_seed_by_seed(monkeypatch):
     old = Trainer.train_bank
 
     def slow(self, students, label):
+        began = self.pace.now  # what the bank takes on this machine is not what is looked at
         old(self, students, label)
-        self.pace.now += 10.0 * self.work(students) / needed
+        self.pace.now = began + 10.0 * self.work(students) / needed
         self.pace.credited = self.pace.now - (time.monotonic() - self.pace.started)
 
     monkeypatch.setattr(Trainer, "train_bank", slow)
@@ -247,7 +248,7 @@ def test_seeds_are_added_seed_by_seed(monkeypatch):
     add_seeds(trainer, {2: 50, 8: 50}, "more")
     assert 5 <= len(trainer.tuned.seeds(2)) <= 11
     assert abs(len(trainer.tuned.seeds(2)) - len(trainer.tuned.seeds(8))) <= 1
-    assert 85 < trainer.pace.now <= 100
+    assert 85 < trainer.pace.now <= 100 + 1e-9
 
 
 def dying_task(n=120, d=30):
