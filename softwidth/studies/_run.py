@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from softwidth._checks import ArgumentError
 from softwidth._output import check_directory, write_whole
-from softwidth.experiments import StudentTrials
+from softwidth.experiments import Experiment, StudentTrials
 from softwidth.store import Row, Store, open_store
 from softwidth.studies._cells import cell_lines
 from softwidth.studies._study import NAMES, Scale, Study, Verdict, find_study
 from softwidth.sweep import collect, sweep
-from softwidth.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
     import pandas
@@ -69,9 +68,9 @@ class _Asking:
         self.name, self.store, self.engine, self.label = name, store, engine, label
         self.asked: dict[str, Row] = {}
 
-    def __call__(self, specs: Sequence[TrialSpec]) -> list[Row]:
+    def __call__(self, specs: Sequence[Any], experiment: Experiment | None = None) -> list[Row]:
         sweep(
-            StudentTrials(), specs, self.store,
+            experiment or StudentTrials(), specs, self.store,
             study=self.name, engine=self.engine, progress_label=self.label,
         )  # fmt: skip
         rows = collect(specs, self.store, curves=True)

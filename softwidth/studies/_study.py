@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from softwidth._checks import ArgumentError, check_choice, check_flag, check_names
 from softwidth.builtin import BUILT_IN
+from softwidth.experiments import Experiment
 from softwidth.store import Row
 from softwidth.synthetic import is_synthetic
-from softwidth.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
     import altair
@@ -27,9 +27,16 @@ NAMES = (
     "label-noise",
     "clean-limit",
     "both-layers",
+    "vgg-cifar10",
 )
 VERDICTS = ("supported", "refuted", "undecided")
-Ask = Callable[[Sequence[TrialSpec]], list[Row]]  # trains what is not stored; rows with curves
+
+
+class Ask(Protocol):
+    """Trains what is not stored; see `_run`."""
+
+    def __call__(self, specs: Sequence[Any], experiment: Experiment | None = None) -> list[Row]:
+        """The rows of these trials with their curves, in order; of `StudentTrials` by default."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,426 @@
+"""The paper's deep experiment: VGG students on noisy pictures of cats and dogs, soft against hard labels.
+
+Teacher VGG 8+3, student VGG 2+3, Adam with L2, at most 100 epochs, patience 20. The paper gives no
+widths of the layers: here they are multiples of the standard ones (`Size`). Of CIFAR-10's 10,000
+training images of both classes (JPEG copies) 80 % are for training, for teacher and students alike,
+10 % for validation, and 10 % are kept back (``spare_error``); the test images are CIFAR-10's own
+2,000, their pixels the original ones. Noise is drawn once: an image is the same in every epoch.
+The teacher of CIFAR-10 is trained on crops and mirror images, as one that is not has no better test
+accuracy than its students here; students see the images as they are, with the soft labels of these.
+Step sizes are chosen at one level of noise, each kind its own from one grid, by validation error.
+
+The rule: *supported* if soft labels gain on average over the levels of noise, and more at the two
+strongest than at the two weakest above zero, both intervals above 0; *refuted* if one is below 0.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softwidth._checks import ArgumentError
+from softwidth._types import Array
+from softwidth.store import Row
+from softwidth.studies._compare import difference, wrong
+from softwidth.studies._gains import interval, sign, told
+from softwidth.studies._least import least_columns, least_widths
+from softwidth.studies._study import Ask, Said, Scale, Verdict
+from softwidth.studies._table import behind, errors_told, mean_over, points, records
+
+if TYPE_CHECKING:
+    import altair
+    import pandas
+
+    from softwidth.deep.trials import DeepSpec
+
+CLAIM = "VGG students of noisy CIFAR-10 learn more from soft labels than from hard ones, the more so the noisier it is."
+COST = "not run yet"
+LAST = "not run yet"
+
+TEMPERATURE, SHARE = 4.0, 0.5  # of Hinton's mixture
+KINDS: dict[str, dict[str, Any]] = {
+    "hard": {"labels": "hard"},
+    "soft": {"labels": "soft"},
+    "argmax": {"labels": "argmax"},
+    "hinton": {"labels": "soft", "loss": "hinton", "temperature": TEMPERATURE, "share": SHARE},
+}
+# Test accuracy read off the paper's Figure 1, by variance of the noise.
+PAPER = {
+    "teacher": {0.01: 82.5, 0.03: 78.4, 0.05: 79.1, 0.1: 77.7, 0.2: 73.4},
+    "soft": {0.01: 76.0, 0.03: 75.2, 0.05: 74.2, 0.1: 75.0, 0.2: 70.4},
+    "hard": {0.01: 74.6, 0.03: 74.2, 0.05: 73.8, 0.1: 67.2, 0.2: 62.2},
+}
+FIRST_SEEDS = 3  # are trained at every level of noise before the others at any
+ENDS = 2  # levels of noise at either end, whose gains are compared
+LONGER = 1  # times that the grid of step sizes may become longer
+BASE_CHANNELS = 64  # of the first layer at width 1
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the study is on one data set.
+
+    Attributes
+    ----------
+    classes : tuple of int
+    variances : tuple of float
+        Of the noise, rising.
+    teacher : mapping
+        See `deep.trials.DeepSpec`.
+    width : float
+        Of the students that meet all levels of noise.
+    widths : tuple of float
+        Of those that meet the level `at` only.
+    at : float
+        The level of noise at which step sizes are chosen and widths compared.
+    seeds, width_seeds, tuning_seeds : int
+        Students of a cell: of `width`, of `widths`, and those by which step sizes are chosen.
+    step_sizes : tuple of float
+        The grid.
+    recipe : mapping
+        Other settings of `deep.trials.DeepSpec`.
+    """
+
+    classes: tuple[int, ...]
+    variances: tuple[float, ...]
+    teacher: Mapping[str, Any]
+    width: float
+    widths: tuple[float, ...]
+    at: float
+    seeds: int = 10
+    width_seeds: int = 3
+    tuning_seeds: int = 2
+    step_sizes: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+TEACHER = {"family": "vgg", "convolutional": 8, "fully_connected": 3, "step_size": 1e-3}
+AUGMENTED = {**TEACHER, "width": 1 / 8, "augment": True, "weight_decay": 1e-3}
+SIZES = {
+    "digits": Size(
+        (3, 8), (0.0, 0.05, 0.2, 0.5), {**TEACHER, "width": 1 / 8}, 1 / 16, (1 / 32, 1 / 16), 0.2,
+        recipe={"batch_size": 32},
+    ),
+    "cifar10": Size(
+        (3, 5), (0.0, 0.01, 0.03, 0.05, 0.1, 0.2), AUGMENTED, 1 / 8,
+        (1 / 64, 1 / 32, 1 / 16, 1 / 8), 0.05, recipe={"mixed_precision": True, "weight_decay": 1e-2},
+    ),
+}  # fmt: skip
+SMOKE = Size(
+    (3, 8), (0.05, 0.5), {**TEACHER, "width": 1 / 32}, 1 / 16, (1 / 32, 1 / 16), 0.5,
+    seeds=2, width_seeds=2, tuning_seeds=1, step_sizes=(1e-3, 3e-3),
+    recipe={"epochs": 2, "patience": 2, "batch_size": 64},
+)  # fmt: skip
+
+Cells = dict[tuple[float, float, str], list[Row]]  # by variance, width, kind
+
+
+def measure(ask: Ask, scale: Scale) -> pandas.DataFrame:
+    """A row for every data set, noise and label kind, then one for every width and kind."""
+    import pandas as pd
+
+    return pd.DataFrame([line for source in scale.data for line in _of_data(ask, scale, source)])
+
+
+def _of_data(ask: Ask, scale: Scale, source: str) -> list[dict[str, Any]]:
+    from softwidth.deep.trials import DeepSpec, DeepTrials
+
+    if source not in SIZES:
+        raise ArgumentError("data", source, f"must be one of {', '.join(SIZES)} for this study.")
+    size = SMOKE if scale.smoke else SIZES[source]
+    base = DeepSpec(
+        source=source, classes=size.classes, teacher=size.teacher,
+        settings={"convolutional": 2, "fully_connected": 3}, **size.recipe,
+    )  # fmt: skip
+    train = functools.partial(ask, experiment=DeepTrials())
+    steps = _chosen(train, size, base)
+    noises = [(variance, size.width) for variance in size.variances]
+    widths = [(size.at, width) for width in size.widths]
+    _cells(train, base, noises, steps, min(FIRST_SEEDS, size.seeds))
+    by_width = _cells(train, base, widths, steps, size.width_seeds)
+    by_noise = _cells(train, base, noises, steps, size.seeds)
+    lines = _noise_lines({"data": source, "part": "noise"}, by_noise)
+    return lines + _width_lines({"data": source, "part": "width"}, by_width)
+
+
+Train = Callable[[Sequence[Any]], list[Row]]
+
+
+def _chosen(train: Train, size: Size, base: DeepSpec) -> dict[str, float]:
+    """The step size of every label kind; a best one at the grid's edge makes it longer."""
+    noisy = replace(base, variance=size.at, width=size.width)
+    tried = {kind: set(size.step_sizes) for kind in KINDS}
+    for round_ in range(1 + LONGER):
+        scores = {kind: _scores(train, noisy, kind, tried[kind], size.tuning_seeds) for kind in KINDS}  # fmt: skip
+        best = {kind: min(found, key=found.__getitem__) for kind, found in scores.items()}
+        edges = {kind: step for kind, step in best.items() if step in (min(tried[kind]), max(tried[kind]))}  # fmt: skip
+        if not edges or round_ == LONGER:
+            break
+        for kind, step in edges.items():
+            factor = 10 / 3 if step == max(tried[kind]) else 1 / 3  # 1, 3, 10, ...
+            tried[kind].add(float(f"{step * factor:.1g}"))
+    return best
+
+
+def _scores(
+    train: Train, base: DeepSpec, kind: str, steps: set[float], seeds: int
+) -> dict[float, float]:
+    """Mean validation error of each step size; of equal ones the smaller comes first."""
+    specs = [
+        replace(base, step_size=step, seed=seed, **KINDS[kind])
+        for step in sorted(steps)
+        for seed in range(seeds)
+    ]
+    errors = np.array([row.metrics["val_error"] for row in train(specs)]).reshape(-1, seeds)
+    return dict(zip(sorted(steps), errors.mean(axis=1).tolist(), strict=True))
+
+
+def _cells(
+    train: Train,
+    base: DeepSpec,
+    places: Sequence[tuple[float, float]],
+    steps: Mapping[str, float],
+    seeds: int,
+) -> Cells:
+    """The students of every label kind at these places: (variance, width)."""
+    names = [(*place, kind) for place in places for kind in KINDS]
+    specs = [
+        replace(
+            base, variance=variance, width=width, step_size=steps[kind], seed=seed, **KINDS[kind]
+        )
+        for variance, width, kind in names
+        for seed in range(seeds)
+    ]
+    rows = train(specs)
+    return {name: rows[n * seeds : (n + 1) * seeds] for n, name in enumerate(names)}
+
+
+def _noise_lines(group: dict[str, Any], cells: Cells) -> list[dict[str, Any]]:
+    errors = {name: wrong(rows) for name, rows in cells.items()}
+    variances = sorted({variance for variance, _, _ in cells})
+    over = {kind: _over_noise(errors, kind) for kind in KINDS}
+    return [
+        {
+            **_line(group, (variance, width, kind), cells, errors, len(variances)),
+            "paper": PAPER.get(kind, {}).get(variance),
+            "paper_teacher": PAPER["teacher"].get(variance),
+            **over[kind],
+        }
+        for variance, width, kind in cells
+    ]
+
+
+def _over_noise(errors: Mapping[tuple[float, float, str], Array], kind: str) -> dict[str, float]:
+    """What a kind gains over hard labels on average, and more at the strong end than at the weak one."""
+    noisy = sorted(name[:2] for name in errors if name[0] > 0 and name[2] == kind)
+    hard = [errors[*place, "hard"] for place in noisy]
+    own = [errors[*place, kind] for place in noisy]
+    ends = min(ENDS, len(noisy) // 2)
+    weak, strong = slice(ends), slice(len(noisy) - ends, None)
+    # (hard - own) at the strong end less (hard - own) at the weak one, as a single difference
+    first = mean_over(hard[strong]) + mean_over(own[weak])
+    second = mean_over(own[strong]) + mean_over(hard[weak])
+    mean = difference(mean_over(hard), mean_over(own), comparisons=2)
+    return points("mean_gain", mean) | points("trend", difference(first, second, comparisons=2))
+
+
+def _width_lines(group: dict[str, Any], cells: Cells) -> list[dict[str, Any]]:
+    errors = {name: wrong(rows) for name, rows in cells.items()}
+    by_channels = {(round(BASE_CHANNELS * w), kind): rows for (_, w, kind), rows in cells.items()}
+    least = least_widths(by_channels)
+    found = {kind: least_columns(least, kind) for kind in KINDS}
+    for columns in found.values():
+        for name in ("least_width", "least_low", "least_high"):
+            columns[name] /= BASE_CHANNELS
+    widths = {width for _, width, _ in cells}
+    return [
+        _line(group, name, cells, errors, len(widths)) | found[name[2]] for name in cells
+    ]  # fmt: skip
+
+
+def _line(
+    group: dict[str, Any],
+    name: tuple[float, float, str],
+    cells: Cells,
+    errors: Mapping[tuple[float, float, str], Array],
+    comparisons: int,
+) -> dict[str, Any]:
+    variance, width, kind = name
+    rows, own, place = cells[name], errors[name], (variance, width)
+    metrics = [row.metrics for row in rows]
+    gain = difference(errors[*place, "hard"], own, comparisons=comparisons)
+    beyond = difference(errors[*place, "argmax"], own, comparisons=comparisons)
+    return {
+        **group,
+        "variance": variance,
+        "width": width,
+        "labels": kind,
+        **errors_told(own),
+        **points("gain", gain),
+        **points("beyond", beyond),
+        "val_error": 100 * float(np.mean([m["val_error"] for m in metrics])),
+        "spare_error": 100 * float(np.mean([m["spare_error"] for m in metrics])),
+        "best_epoch": float(np.mean([m["best_epoch"] for m in metrics])),
+        "parameters": metrics[0]["parameters"],
+        "multiply_adds": metrics[0]["multiply_adds"],
+        **behind(rows),
+        "teacher_fit": 100 * metrics[0]["soft_accuracy"],
+    }
+
+
+def judge(table: pandas.DataFrame) -> Verdict:
+    """See the head of this module."""
+    lines = [records(table, part="noise", data=name, labels="soft") for name in dict.fromkeys(table["data"])]  # fmt: skip
+    firsts = [of_data[0] for of_data in lines]
+    signs = [sign(line, column) for line in firsts for column in ("mean_gain", "trend")]
+    word = "refuted" if min(signs) < 0 else "supported" if min(signs) > 0 else "undecided"
+    least = min(firsts, key=lambda line: float(line["mean_gain"]))
+    told_of = "; ".join(
+        f"{line['data']}: soft labels gain {told(line)} points on average over the levels of noise, and "
+        f"{told(line, 'trend')} points more at the strongest levels than at the weakest"
+        for line in firsts
+    )
+    return Verdict(
+        word,
+        f"{told_of}.",
+        float(least["mean_gain"]),
+        interval(least),
+        "points",
+        tuple(line["row"] for of_data in lines for line in of_data),
+        tuple(said for line in firsts for said in _said(table, line["data"])),
+    )
+
+
+def _said(table: pandas.DataFrame, source: str) -> list[Said]:
+    noise = records(table, part="noise", data=source)
+    said = []
+    for kind in ("argmax", "hinton"):
+        own = [line for line in noise if line["labels"] == kind]
+        said.append(
+            Said(
+                f"{source}, {kind}: {told(own[0])} points over hard labels on average over the levels of noise.",
+                tuple(line["row"] for line in own),
+            )
+        )
+    for variance in sorted({line["variance"] for line in noise}):
+        here = {line["labels"]: line for line in noise if line["variance"] == variance}
+        said.append(
+            Said(_level(source, variance, here), tuple(line["row"] for line in here.values()))
+        )
+    widths = records(table, part="width", data=source)
+    widest = max(line["width"] for line in widths)
+    return said + [
+        Said(_least(source, line), (line["row"],))
+        for line in widths
+        if line["labels"] != "hard" and line["width"] == widest
+    ]
+
+
+def _level(source: str, variance: float, here: Mapping[str, Mapping[str, Any]]) -> str:
+    """Accuracies at a level of noise, beside the paper's."""
+    soft = here["soft"]
+    accuracies = ", ".join(f"{kind} {_accuracy(line)}" for kind, line in here.items())
+    return (
+        f"{source} at variance {variance:g}: teacher {soft['teacher_accuracy']:.1f} % (mean |p - y| of the "
+        f"students' rows {soft['softness']:.2f}), students {accuracies}; soft over hard {told(soft, 'gain')} "
+        f"points, over the teacher's top class {told(soft, 'beyond')}."
+    )
+
+
+def _accuracy(line: Mapping[str, Any]) -> str:
+    paper = line["paper"]
+    beside = "" if paper is None or np.isnan(paper) else f" (paper {paper:.1f})"
+    return f"{100 - line['test_error']:.1f} ± {line['sd']:.1f}{beside}"
+
+
+def _least(source: str, line: Mapping[str, Any]) -> str:
+    width = "beyond all tried" if np.isinf(line["least_width"]) else f"{line['least_width']:.3g}"
+    return (
+        f"{source} at variance {line['variance']:g}, {line['labels']}: least width {width} of the standard one; hard "
+        f"labels need {'at least ' if line['saving_at_least'] else ''}{line['saving']:.3g} times as much "
+        f"({line['saving_low']:.3g} to {line['saving_high']:.3g})."
+    )
+
+
+def draw(table: pandas.DataFrame) -> altair.TopLevelMixin:
+    """Test accuracy against noise beside the paper's, then against width."""
+    import altair as alt
+
+    panels = []
+    for name in dict.fromkeys(table["data"]):
+        own = table[table["data"] == name]
+        panels.append(_noise_panel(own[own.part == "noise"], name))
+        panels.append(_width_panel(own[own.part == "width"], name))
+    return alt.vconcat(*panels)
+
+
+ORDER = ("soft", "hard", "argmax", "hinton", "teacher")
+
+
+def _colours() -> Any:
+    import altair as alt
+
+    from softwidth.charts import COLOURS
+
+    own = {**COLOURS, "hinton": "#157f5b"}
+    return alt.Color(
+        "labels:N",
+        title=None,
+        scale=alt.Scale(domain=list(ORDER), range=[own[kind] for kind in ORDER]),
+    )
+
+
+def _accuracies(rows: pandas.DataFrame) -> pandas.DataFrame:
+    accuracy = 100 - rows.test_error
+    return rows.assign(accuracy=accuracy, low=accuracy - rows.sd, high=accuracy + rows.sd)
+
+
+def _noise_panel(rows: pandas.DataFrame, name: str) -> Any:
+    import altair as alt
+    import pandas as pd
+
+    students = _accuracies(rows)
+    teacher = rows.drop_duplicates("variance").assign(labels="teacher")
+    teacher = teacher.assign(accuracy=teacher.teacher_accuracy, low=np.nan, high=np.nan)
+    papers = [
+        rows[rows.labels == kind].assign(accuracy=rows[rows.labels == kind].paper)
+        for kind in ("soft", "hard")
+    ] + [teacher.assign(accuracy=teacher.paper_teacher)]
+    ours = pd.concat([students, teacher]).assign(source="ours")
+    shown = pd.concat([ours, pd.concat(papers).assign(source="paper")])
+    shown = shown[shown.accuracy.notna()]
+    colour = _colours()
+    x = alt.X("variance:O", title="variance of the noise", axis=alt.Axis(labelAngle=0))
+    y = alt.Y("accuracy:Q", title="test accuracy (%)", scale=alt.Scale(zero=False))
+    lines = (
+        alt.Chart(shown)
+        .mark_line(point=True)
+        .encode(x=x, y=y, color=colour, strokeDash=alt.StrokeDash("source:N", title=None))
+    )
+    bars = (
+        alt.Chart(students)
+        .mark_rule(opacity=0.5)
+        .encode(x=x, y="low:Q", y2="high:Q", color=colour, xOffset=alt.XOffset("labels:N"))
+    )
+    title = f"{name}: students of one width (mean, one standard deviation over seeds)"
+    return alt.layer(bars, lines).properties(width=460, height=260, title=title)
+
+
+def _width_panel(rows: pandas.DataFrame, name: str) -> Any:
+    import altair as alt
+
+    shown = _accuracies(rows)
+    x = alt.X("width:Q", title="width multiplier", scale=alt.Scale(type="log", base=2))
+    y = alt.Y("accuracy:Q", title="test accuracy (%)", scale=alt.Scale(zero=False))
+    return (
+        alt.Chart(shown)
+        .mark_line(point=True)
+        .encode(x=x, y=y, color=_colours())
+        .properties(
+            width=460, height=200, title=f"{name}: by width, variance {shown.variance.iloc[0]:g}"
+        )
+    )
