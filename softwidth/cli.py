@@ -436,12 +436,17 @@ def study(
     engine: Annotated[
         str | None, typer.Option(help="local:N processes, or a Dask cluster at tcp://HOST:PORT.")
     ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="TOML file: another size, for studies of deep students.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where deep students train: cpu, cuda.")] = "cpu",
     out: Annotated[Path, typer.Option(help="Directory for table, figure and verdict.")] = Path(
         "results"
     ),
     json_: Json = False,
 ) -> None:
     """Rerun a study, resumably: one claim, one table, one figure, a verdict."""
+    from softwidth.studies._deep import read_settings
     from softwidth.studies._run import listing, run_study, write_finding
     from softwidth.studies._study import Scale
 
@@ -457,7 +462,8 @@ def study(
     from softwidth._output import check_directory
 
     check_directory("out", out)
-    scale = Scale(tuple(_items(data) or ()), smoke)
+    changed = {} if settings is None else read_settings(settings)
+    scale = Scale(tuple(_items(data) or ()), smoke, changed, device)
     found = run_study(name, store=store, scale=scale, engine=engine, progress_label=name)
     written = write_finding(found, out, _command())
     if json_:

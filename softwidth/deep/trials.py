@@ -112,7 +112,7 @@ augment, mixed_precision
         """The same, on class ids, but for what the teacher has of its own."""
         own = {name: value for name, value in self.teacher.items() if name in RECIPE}
         plain = {"loss": "hard cross-entropy", "temperature": 1.0, "share": 0.5}
-        return replace(self.recipe(), **(plain | own))
+        return Recipe(**(asdict(self.recipe()) | plain | own))
 
     def shared(self) -> dict[str, Any]:
         """What determines data and soft labels."""

@@ -106,6 +106,9 @@ def run_study(
     study, scale = find_study(name), Scale() if scale is None else scale
     if not isinstance(scale, Scale):
         raise ArgumentError("scale", scale, "must be a Scale.")
+    if (scale.settings or scale.device != "cpu") and not hasattr(study, "SIZES"):
+        wish = "is for studies of deep students: those of this one run as they are."
+        raise ArgumentError("settings", dict(scale.settings) or scale.device, wish)
     with open_store(store) as opened:
         ask = _Asking(name, opened, engine, progress_label)
         table = study.measure(ask, scale)
@@ -127,6 +130,7 @@ def _about(rows: Sequence[Row], scale: Scale) -> dict[str, Any]:
     return {
         "data": list(scale.data),
         "smoke": scale.smoke,
+        **({"settings": dict(scale.settings)} if scale.settings else {}),
         "seeds": sorted({row.spec["seed"] for row in rows}),
         "versions": [json.loads(text) for text in sorted(versions)],
         "machines": sorted({row.machine for row in rows}),

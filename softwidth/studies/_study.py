@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from softwidth._checks import ArgumentError, check_choice, check_flag, check_names
@@ -49,10 +49,16 @@ class Scale:
         Built-in data sets, each a part of the table; at least one.
     smoke : bool
         Toy size: does it run at all?
+    settings : mapping
+        What to change of a study's sizes, where it has such (`_deep.Size`).
+    device : str
+        Where deep students are trained.
     """
 
     data: tuple[str, ...] = ("digits",)
     smoke: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         names = check_names("data", self.data)

@@ -16,26 +16,23 @@ strongest than at the two weakest above zero, both intervals above 0; *refuted* 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softwidth._checks import ArgumentError
 from softwidth._types import Array
-from softwidth.store import Row
 from softwidth.studies._compare import difference, wrong
+from softwidth.studies._deep import Cells, Size, cell_line, cells, chosen_steps, resized
 from softwidth.studies._gains import interval, sign, told
 from softwidth.studies._least import least_columns, least_widths
 from softwidth.studies._study import Ask, Said, Scale, Verdict
-from softwidth.studies._table import behind, errors_told, mean_over, points, records
+from softwidth.studies._table import mean_over, points, records
 
 if TYPE_CHECKING:
     import altair
     import pandas
-
-    from softwidth.deep.trials import DeepSpec
 
 CLAIM = "VGG students of noisy CIFAR-10 learn more from soft labels than from hard ones, the more so the noisier it is."
 COST = "not run yet"
@@ -56,46 +53,7 @@ PAPER = {
 }
 FIRST_SEEDS = 3  # are trained at every level of noise before the others at any
 ENDS = 2  # levels of noise at either end, whose gains are compared
-LONGER = 1  # times that the grid of step sizes may become longer
 BASE_CHANNELS = 64  # of the first layer at width 1
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large the study is on one data set.
-
-    Attributes
-    ----------
-    classes : tuple of int
-    variances : tuple of float
-        Of the noise, rising.
-    teacher : mapping
-        See `deep.trials.DeepSpec`.
-    width : float
-        Of the students that meet all levels of noise.
-    widths : tuple of float
-        Of those that meet the level `at` only.
-    at : float
-        The level of noise at which step sizes are chosen and widths compared.
-    seeds, width_seeds, tuning_seeds : int
-        Students of a cell: of `width`, of `widths`, and those by which step sizes are chosen.
-    step_sizes : tuple of float
-        The grid.
-    recipe : mapping
-        Other settings of `deep.trials.DeepSpec`.
-    """
-
-    classes: tuple[int, ...]
-    variances: tuple[float, ...]
-    teacher: Mapping[str, Any]
-    width: float
-    widths: tuple[float, ...]
-    at: float
-    seeds: int = 10
-    width_seeds: int = 3
-    tuning_seeds: int = 2
-    step_sizes: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 TEACHER = {"family": "vgg", "convolutional": 8, "fully_connected": 3, "step_size": 1e-3}
@@ -116,8 +74,6 @@ SMOKE = Size(
     recipe={"epochs": 2, "patience": 2, "batch_size": 64},
 )  # fmt: skip
 
-Cells = dict[tuple[float, float, str], list[Row]]  # by variance, width, kind
-
 
 def measure(ask: Ask, scale: Scale) -> pandas.DataFrame:
     """A row for every data set, noise and label kind, then one for every width and kind."""
@@ -131,86 +87,34 @@ def _of_data(ask: Ask, scale: Scale, source: str) -> list[dict[str, Any]]:
 
     if source not in SIZES:
         raise ArgumentError("data", source, f"must be one of {', '.join(SIZES)} for this study.")
-    size = SMOKE if scale.smoke else SIZES[source]
+    size = resized(SMOKE if scale.smoke else SIZES[source], scale.settings)
     base = DeepSpec(
         source=source, classes=size.classes, teacher=size.teacher,
         settings={"convolutional": 2, "fully_connected": 3}, **size.recipe,
     )  # fmt: skip
-    train = functools.partial(ask, experiment=DeepTrials())
-    steps = _chosen(train, size, base)
+    train = functools.partial(ask, experiment=DeepTrials(scale.device))
+    steps = chosen_steps(train, size, base, KINDS)
     noises = [(variance, size.width) for variance in size.variances]
     widths = [(size.at, width) for width in size.widths]
-    _cells(train, base, noises, steps, min(FIRST_SEEDS, size.seeds))
-    by_width = _cells(train, base, widths, steps, size.width_seeds)
-    by_noise = _cells(train, base, noises, steps, size.seeds)
+    cells(train, base, KINDS, noises, steps, min(FIRST_SEEDS, size.seeds))
+    by_width = cells(train, base, KINDS, widths, steps, size.width_seeds)
+    by_noise = cells(train, base, KINDS, noises, steps, size.seeds)
     lines = _noise_lines({"data": source, "part": "noise"}, by_noise)
     return lines + _width_lines({"data": source, "part": "width"}, by_width)
 
 
-Train = Callable[[Sequence[Any]], list[Row]]
-
-
-def _chosen(train: Train, size: Size, base: DeepSpec) -> dict[str, float]:
-    """The step size of every label kind; a best one at the grid's edge makes it longer."""
-    noisy = replace(base, variance=size.at, width=size.width)
-    tried = {kind: set(size.step_sizes) for kind in KINDS}
-    for round_ in range(1 + LONGER):
-        scores = {kind: _scores(train, noisy, kind, tried[kind], size.tuning_seeds) for kind in KINDS}  # fmt: skip
-        best = {kind: min(found, key=found.__getitem__) for kind, found in scores.items()}
-        edges = {kind: step for kind, step in best.items() if step in (min(tried[kind]), max(tried[kind]))}  # fmt: skip
-        if not edges or round_ == LONGER:
-            break
-        for kind, step in edges.items():
-            factor = 10 / 3 if step == max(tried[kind]) else 1 / 3  # 1, 3, 10, ...
-            tried[kind].add(float(f"{step * factor:.1g}"))
-    return best
-
-
-def _scores(
-    train: Train, base: DeepSpec, kind: str, steps: set[float], seeds: int
-) -> dict[float, float]:
-    """Mean validation error of each step size; of equal ones the smaller comes first."""
-    specs = [
-        replace(base, step_size=step, seed=seed, **KINDS[kind])
-        for step in sorted(steps)
-        for seed in range(seeds)
-    ]
-    errors = np.array([row.metrics["val_error"] for row in train(specs)]).reshape(-1, seeds)
-    return dict(zip(sorted(steps), errors.mean(axis=1).tolist(), strict=True))
-
-
-def _cells(
-    train: Train,
-    base: DeepSpec,
-    places: Sequence[tuple[float, float]],
-    steps: Mapping[str, float],
-    seeds: int,
-) -> Cells:
-    """The students of every label kind at these places: (variance, width)."""
-    names = [(*place, kind) for place in places for kind in KINDS]
-    specs = [
-        replace(
-            base, variance=variance, width=width, step_size=steps[kind], seed=seed, **KINDS[kind]
-        )
-        for variance, width, kind in names
-        for seed in range(seeds)
-    ]
-    rows = train(specs)
-    return {name: rows[n * seeds : (n + 1) * seeds] for n, name in enumerate(names)}
-
-
-def _noise_lines(group: dict[str, Any], cells: Cells) -> list[dict[str, Any]]:
-    errors = {name: wrong(rows) for name, rows in cells.items()}
-    variances = sorted({variance for variance, _, _ in cells})
+def _noise_lines(group: dict[str, Any], students: Cells) -> list[dict[str, Any]]:
+    errors = {name: wrong(rows) for name, rows in students.items()}
+    levels = len({variance for variance, _, _ in students})
     over = {kind: _over_noise(errors, kind) for kind in KINDS}
     return [
         {
-            **_line(group, (variance, width, kind), cells, errors, len(variances)),
-            "paper": PAPER.get(kind, {}).get(variance),
-            "paper_teacher": PAPER["teacher"].get(variance),
-            **over[kind],
+            **cell_line(group, name, students, errors, levels),
+            "paper": PAPER.get(name[2], {}).get(name[0]),
+            "paper_teacher": PAPER["teacher"].get(name[0]),
+            **over[name[2]],
         }
-        for variance, width, kind in cells
+        for name in students
     ]
 
 
@@ -228,48 +132,23 @@ def _over_noise(errors: Mapping[tuple[float, float, str], Array], kind: str) -> 
     return points("mean_gain", mean) | points("trend", difference(first, second, comparisons=2))
 
 
-def _width_lines(group: dict[str, Any], cells: Cells) -> list[dict[str, Any]]:
-    errors = {name: wrong(rows) for name, rows in cells.items()}
-    by_channels = {(round(BASE_CHANNELS * w), kind): rows for (_, w, kind), rows in cells.items()}
-    least = least_widths(by_channels)
-    found = {kind: least_columns(least, kind) for kind in KINDS}
-    for columns in found.values():
-        for name in ("least_width", "least_low", "least_high"):
-            columns[name] /= BASE_CHANNELS
-    widths = {width for _, width, _ in cells}
-    return [
-        _line(group, name, cells, errors, len(widths)) | found[name[2]] for name in cells
-    ]  # fmt: skip
-
-
-def _line(
-    group: dict[str, Any],
-    name: tuple[float, float, str],
-    cells: Cells,
-    errors: Mapping[tuple[float, float, str], Array],
-    comparisons: int,
-) -> dict[str, Any]:
-    variance, width, kind = name
-    rows, own, place = cells[name], errors[name], (variance, width)
-    metrics = [row.metrics for row in rows]
-    gain = difference(errors[*place, "hard"], own, comparisons=comparisons)
-    beyond = difference(errors[*place, "argmax"], own, comparisons=comparisons)
-    return {
-        **group,
-        "variance": variance,
-        "width": width,
-        "labels": kind,
-        **errors_told(own),
-        **points("gain", gain),
-        **points("beyond", beyond),
-        "val_error": 100 * float(np.mean([m["val_error"] for m in metrics])),
-        "spare_error": 100 * float(np.mean([m["spare_error"] for m in metrics])),
-        "best_epoch": float(np.mean([m["best_epoch"] for m in metrics])),
-        "parameters": metrics[0]["parameters"],
-        "multiply_adds": metrics[0]["multiply_adds"],
-        **behind(rows),
-        "teacher_fit": 100 * metrics[0]["soft_accuracy"],
+def _width_lines(group: dict[str, Any], students: Cells) -> list[dict[str, Any]]:
+    errors = {name: wrong(rows) for name, rows in students.items()}
+    by_channels = {
+        (round(BASE_CHANNELS * w), kind): rows for (_, w, kind), rows in students.items()
     }
+    least = least_widths(by_channels)
+    columns = {kind: _in_multiples(least_columns(least, kind)) for kind in KINDS}
+    widths = len({width for _, width, _ in students})
+    return [
+        cell_line(group, name, students, errors, widths) | columns[name[2]] for name in students
+    ]
+
+
+def _in_multiples(columns: dict[str, Any]) -> dict[str, Any]:
+    """Least widths as multiples of the standard ones, for channels of the first layer."""
+    ends = ("least_width", "least_low", "least_high")
+    return columns | {name: columns[name] / BASE_CHANNELS for name in ends}
 
 
 def judge(table: pandas.DataFrame) -> Verdict:
