@@ -248,7 +248,12 @@ def _stoppable() -> Iterator[None]:
 
 
 def _command() -> str:
-    return shlex.join(["softwidth", *sys.argv[1:]])
+    """The command that remakes a result, but for the store: whose place is its owner's, maybe with a password."""
+    words = iter(sys.argv[1:])
+    kept = [
+        w for w in words if not (w.startswith("--store=") or (w == "--store" and next(words, "")))
+    ]
+    return shlex.join(["softwidth", *kept])
 
 
 @app.command()

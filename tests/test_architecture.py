@@ -17,7 +17,7 @@ import softwidth
 
 HOUSE = Path(softwidth.__file__).parent
 FLOORS = {
-    0: "_*",  # letters of shapes, checks, progress, compiled pieces
+    0: "_[!_]*",  # letters of shapes, checks, progress, compiled pieces
     1: "data builtin sources synthetic fetch archives files tables images tasks labels distributions "
     "label_* balance calibration health network specs span kernels store store_* digests",
     2: "inputs histories memory workers bank training margin* transport reach theorems bounds "
@@ -29,7 +29,7 @@ FLOORS = {
     "plan_store plan_student trial_rows trial_spec trial_data trial_measures experiments cutting bank_work engines engine_* sweep",
     5: "estimator_plan estimator_labels estimators export plan_form plan_tables page_text charts report rows_page rows_summary studies deep "
     "forecast_form forecast_page votes_page",
-    6: "bounds_text plan_text forecast_text study_text cli",
+    6: "bounds_text plan_text forecast_text study_text cli __main__",
 }
 MODULES = sorted(p.relative_to(HOUSE).with_suffix("").as_posix() for p in HOUSE.rglob("*.py"))
 

@@ -160,6 +160,20 @@ def test_help_is_quick_and_names_the_commands():
     assert done.stdout.strip() == "[]"
 
 
+def test_the_command_kept_with_a_result_tells_no_store(monkeypatch):
+    words = ["plan", "my data.csv", "--store", "postgresql://me:secret@host/db", "--seeds", "3"]
+    for given in (words, [*words[:2], "--store=postgresql://me:secret@host/db", *words[4:]]):
+        monkeypatch.setattr("sys.argv", ["softwidth", *given])
+        assert cli._command() == "softwidth plan 'my data.csv' --seeds 3"
+
+
+def test_python_runs_the_package_as_the_command():
+    command = [sys.executable, "-m", "softwidth", "plan", "--widths", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("softwidth: `widths` (=3)")
+
+
 def test_whole_files_or_none(tmp_path, monkeypatch):
     path = write_whole("out", tmp_path / "new" / "a.txt", "first")
 

@@ -1,0 +1,7 @@
+"""``python -m softwidth``: the command line."""
+
+import sys
+
+from softwidth.cli import main
+
+sys.exit(main())
