@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas
 
 CLAIM = "The shares of several votes a row teach students better than the majority of the same votes."  # fmt: skip
-COST = "2 worker min, 6,720 students of digits"
+COST = "2 worker min, 10,240 students of digits and mnist"
 LAST = "undecided: -0.50 (-5.62 to +2.25) points"
 RATES = {"digits": (0.1, 0.3), "mnist": (0.3,)}
 VOTES = (3, 10, 50)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pandas
 
 CLAIM = "Every teacher that has learned from other rows makes soft labels win; one that has memorised the students' rows does not."  # fmt: skip
-COST = "9 worker min, 10,610 students of digits"
-LAST = "undecided: -0.01 (-1.71 to +1.74) points"
+COST = "3 worker min, 13,990 students of digits and mnist"
+LAST = "undecided: -0.08 (-0.64 to +0.43) points"
 HELD_OUT, MEMORISED, BROKEN = "held out", "memorised", "broken"
 Teacher = tuple[str, dict[str, Any]]  # role in the verdict, settings of the spec
 
