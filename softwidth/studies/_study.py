@@ -26,6 +26,7 @@ NAMES = (
     "multiclass",
     "label-noise",
     "clean-limit",
+    "sample-size",
     "both-layers",
     "vgg-cifar10",
 )

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from softwidth.resampling import LEVEL
-from softwidth.studies._gains import groups, interval, said_of, told
+from softwidth.studies._gains import groups, said_of, told
 from softwidth.studies._scenes import SMOKE, noisy_parity, scene
+from softwidth.studies._slope import weighted_slope
 from softwidth.studies._study import Ask, Scale, Verdict
 from softwidth.studies._table import KINDS, by_width, group_lines
 from softwidth.studies._tuned import tuned
@@ -53,34 +51,8 @@ def _of_data(ask: Ask, scale: Scale, source: str) -> list[dict[str, Any]]:
 
 
 def slope(lines: list[dict[str, Any]]) -> tuple[float, float, float]:
-    """Points of gain for each 0.1 of mean |p - y|, by weighted least squares, with 95 % ends.
-
-    Weights are the gains' own inverse variances; what the line leaves unexplained widens the
-    interval (a factor of at least 1, Birge 1932), as levels of noise differ in more than this.
-    """
-    x = np.array([10 * line["softness"] for line in lines])
-    y = np.array([line["mean_gain"] for line in lines])
-    spread = np.array([np.diff(interval(line))[0] for line in lines])
-    w = 1 / np.maximum(spread, 0.1) ** 2
-    centred = x - np.average(x, weights=w)
-    total = (w * centred**2).sum()
-    b = (w * centred * y).sum() / total
-    left = y - np.average(y, weights=w) - b * centred
-    deviation = _deviation(spread)
-    chi = (left**2 / deviation**2).sum() / max(len(x) - 2, 1)
-    error = _normal_end(1) * np.sqrt(max(chi, 1.0) / (centred**2 / deviation**2).sum())
-    return float(b), float(b - error), float(b + error)
-
-
-def _deviation(spread: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Standard deviations of gains from the widths of their intervals, which are Bonferroni's."""
-    return np.maximum(spread, 0.1) / (2 * _normal_end(COMPARISONS))
-
-
-def _normal_end(comparisons: int) -> float:
-    from scipy.stats import norm
-
-    return float(norm.isf((1 - LEVEL) / comparisons / 2))
+    """Points of gain for each 0.1 of mean |p - y|, see `_slope.weighted_slope`."""
+    return weighted_slope(lines, [10 * line["softness"] for line in lines], COMPARISONS)
 
 
 def judge(table: pandas.DataFrame) -> Verdict:
