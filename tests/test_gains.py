@@ -11,6 +11,7 @@ from scipy.optimize import curve_fit
 
 from softwidth.studies import clean_limit, find_study, initialisation, label_noise, teacher
 from softwidth.studies._gains import everywhere, groups, sign
+from softwidth.studies._slope import _normal_end
 
 
 def line(mean, half, row=0, **more):
@@ -89,7 +90,7 @@ def test_the_slope_is_that_of_weighted_least_squares():
     rng = np.random.default_rng(0)
     softness, deviation = np.linspace(0.01, 0.4, 7), rng.uniform(0.3, 1, 7)
     gains = 15 * softness + 0.5 + deviation * rng.normal(size=7)
-    half = clean_limit._normal_end(clean_limit.COMPARISONS) * deviation
+    half = _normal_end(clean_limit.COMPARISONS) * deviation
     lines = [line(g, h, softness=s, noise=s) for g, h, s in zip(gains, half, softness, strict=True)]
     slope, low, high = clean_limit.slope(lines)
     best, cov = curve_fit(
