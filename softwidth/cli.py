@@ -88,6 +88,9 @@ Widths = Annotated[
 ]
 Seeds = Annotated[int, typer.Option(help="Students per width and label kind to begin with.")]
 Rounds = Annotated[int | None, typer.Option(help="Rounds of search after the first, at most.")]
+Bias = Annotated[
+    bool, typer.Option("--bias/--no-bias", help="Give students hidden and output biases.")
+]
 Epochs = Annotated[
     int | None, typer.Option(help="Passes over the data; by default as many as it needs.")
 ]
@@ -157,6 +160,7 @@ def plan(
     widths: Widths = "2:128",
     seeds: Seeds = 5,
     rounds: Rounds = None,
+    bias: Bias = False,
     epochs: Epochs = None,
     budget: Annotated[
         float, typer.Option(help="Seconds for the plan; fewer where all is decided before.")
@@ -212,6 +216,7 @@ def plan(
         "widths": widths,
         "seeds": seeds,
         "rounds": rounds,
+        "bias": bias,
         "epochs": epochs,
         "budget": budget,
         "votes": votes,
@@ -290,6 +295,7 @@ def forecast(
     widths: Widths = "2:128",
     seeds: Seeds = 5,
     rounds: Rounds = None,
+    bias: Bias = False,
     epochs: Epochs = None,
     budget: Annotated[
         float, typer.Option(help="Seconds for all subsamples; with --check, once more.")
@@ -330,6 +336,7 @@ def forecast(
         widths=widths,
         seeds=seeds,
         rounds=rounds,
+        bias=bias,
         epochs=epochs,
         budget=budget,
         seed=seed,

@@ -22,6 +22,7 @@ def plan_student(
     *,
     sample_weight: Any = None,
     balanced: bool = False,
+    bias: bool = False,
     budget: float,
     seed: int,
 ) -> tuple[Plan, int, str, Any]:
@@ -34,7 +35,9 @@ def plan_student(
     arrays = {"X": X, "y": y, "soft": soft, "sample_weight": sample_weight}
     given = {name: array for name, array in arrays.items() if array is not None}
     class_weight = "balanced" if balanced else None
-    made = plan(given, budget=float(budget), seed=seed % 2**16, class_weight=class_weight)
+    made = plan(
+        given, budget=float(budget), seed=seed % 2**16, class_weight=class_weight, bias=bias
+    )
     advice = made.recommendation
     own = "hard" if soft is None else "soft"
     labels = own if advice.labels == "either" else advice.labels

@@ -160,6 +160,7 @@ class SoftLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 soft,
                 sample_weight=sample_weight,
                 balanced=self._plans_balanced(),
+                bias=self.bias,
                 budget=self.budget,
                 seed=seed,
             )

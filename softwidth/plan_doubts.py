@@ -25,6 +25,7 @@ HARDLY = {
     "kl": "The best students are {:.3f} nats from held-out soft labels, the students' mean soft label "
     "(most of it {}) as a constant answer {:.3f}",
 }
+NO_BIAS = "; and students have no bias: --bias lets them say how frequent classes are, whatever the inputs"
 WIDER = {
     "fixed": "try wider ones (--widths)",
     "budget": "wider ones did not fit into the budget (--budget)",
@@ -89,8 +90,7 @@ def _of_rows(search: Search, data: Dataset) -> Iterator[str]:
         compared = HARDLY[spec.metric].format(best, data.classes[answer.argmax()], constant)
         yield (
             f"{compared}: these inputs tell little of the labels, at any width. Better features, or "
-            "more rows, come first; and students have no bias: a constant column, as large as the "
-            "rest of a row, lets them say how frequent classes are."
+            f"more rows, come first{NO_BIAS if not spec.bias else ''}."
         )
 
 

@@ -215,7 +215,7 @@ def _least(plan: Plan, kind: str, curve: Sequence[dict[str, Any]]) -> dict[str, 
 
 def _size(plan: Plan, width: int) -> Size:
     data = plan.soft_labels.dataset
-    return size(width, data.n_features, data.n_classes)
+    return size(width, data.n_features, data.n_classes, bias=plan.spec.bias)
 
 
 def _saved(plan: Plan) -> dict[str, int] | None:

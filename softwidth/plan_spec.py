@@ -74,6 +74,9 @@ class PlanSpec(BaseModel):
     step_sizes : tuple of float or None
         Grid from which the step size is chosen on validation rows per label kind and width.
         ``None``: `tuning.first_steps`, made longer where the best one stands at its edge.
+    bias : bool
+        Whether students have hidden and output biases, trained with the rest. Theorems speak of
+        students without.
     epochs : int or None
         Passes over the students' rows; ``None``: `tuning.default_epochs`, fewer where the budget
         asks for it.
@@ -108,6 +111,7 @@ class PlanSpec(BaseModel):
     seeds: int = 5
     rounds: int | None = None
     step_sizes: tuple[float, ...] | None = None
+    bias: bool = False
     epochs: int | None = None
     budget: float = 60.0
     votes: bool | None = None

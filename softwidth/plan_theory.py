@@ -80,12 +80,15 @@ def separation_of(
     return Separation(block, found.upper, n, len(y), n_classes, certificate)
 
 
-def theory_at(separation: Separation, error: float) -> Theory:
-    """The theorems evaluated at a margin and an error on the training rows."""
+def theory_at(separation: Separation, error: float, *, bias: bool = False) -> Theory:
+    """The theorems evaluated at a margin and an error on the training rows.
+
+    Students may have biases (`bias`), of which no theorem speaks.
+    """
     upper, n, n_classes = separation.upper, separation.rows, separation.n_classes
     if upper <= 0 or not 0 < error < 1:
         return Theory(separation.margin, None)
-    theory: dict[str, Any] = {"error": error, "notes": _notes(separation.used, n)}
+    theory: dict[str, Any] = {"error": error, "notes": _notes(separation.used, n, bias)}
     answer = bounds(min(upper, 0.5), error, n, n_classes=n_classes).as_dict()
     theory |= {name: answer[name] for name in ("soft", "hard", "paper", "crossover")}
     if n_classes > 2:  # the paper speaks of two classes
@@ -115,7 +118,7 @@ def _coefficients(found: Margin, y: Labels) -> Array:
     return coefficients * (2 * y - 1)
 
 
-def _notes(used: int, n: int) -> list[str]:
+def _notes(used: int, n: int, bias: bool) -> list[str]:
     notes = [
         "Evaluated at the upper end of the kernel margin, which the theorems' own margin never "
         "exceeds: with that one the sufficient widths are larger still."
@@ -124,4 +127,6 @@ def _notes(used: int, n: int) -> list[str]:
         notes.append(
             f"The margin is that of {used:,} of the {n:,} rows: all rows have at most the upper end."
         )
+    if bias:
+        notes.append("Theorems speak of students without biases; these have some.")
     return notes

@@ -139,7 +139,7 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keep
         decision=decision,
         soft_labels=labels,
         search=search,
-        theory=theory_at(separation, typical_error(tuned)),
+        theory=theory_at(separation, typical_error(tuned), bias=spec.bias),
         warnings=[
             *labels.warnings,
             *class_warnings(class_counts(data), spec.metric),

@@ -11,7 +11,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ class _Search(BaseModel):
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     tuning_seeds: int = Field(ge=1)
+    bias: bool = False
     ended: str
     rounds: list[_Round] = Field(min_length=1)
 
@@ -116,7 +117,8 @@ def _script(search: _Search | None) -> Script | None:
         return None
     if search.ended not in ENDS:
         raise ArgumentError("ended", search.ended, f"must be one of {', '.join(ENDS)}.")
-    setting = Setting(search.rows, search.epochs, search.batch_size, search.tuning_seeds)
+    told = {field.name: getattr(search, field.name) for field in fields(Setting)}
+    setting = Setting(**told)
     return Script(setting, [entry.model_dump() for entry in search.rounds], search.ended)
 
 

@@ -78,6 +78,7 @@ class TrialLedger:
             batch_size=setting.batch_size,
             momentum=MOMENTUM,
             schedule=SCHEDULE,
+            bias=setting.bias,
         )
         self.recipe = {name: getattr(recipe, name) for name in DETERMINES}
         self.read = self.kept = 0

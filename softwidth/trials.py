@@ -143,6 +143,7 @@ class Setting:
     epochs: int
     batch_size: int
     tuning_seeds: int  # students per step size; the other seeds are trained at the chosen one only
+    bias: bool = False  # hidden and output biases, trained; theorems speak of students without
 
 
 def with_rows(task: Task, rows: int, seed: int) -> Task:
@@ -197,6 +198,7 @@ def _bank(
         batch_size=setting.batch_size,
         momentum=MOMENTUM,
         schedule=SCHEDULE,
+        bias=setting.bias,
         progress_label=label,
     )
     if bank.interrupted:

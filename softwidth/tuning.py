@@ -142,13 +142,13 @@ def choose_setting(task: Task, spec: PlanSpec, pace: Pace) -> tuple[Setting, lis
     for share, seeds in [*((COARSE, s) for s in range(most, 0, -1)), (USABLE, 1)]:
         neurons, count = first_students(spec, seeds)
         if pace.needed(work_of(task, wanted, neurons, count)) <= share * pace.room:
-            return Setting(N, wanted, batch, seeds), []
+            return Setting(N, wanted, batch, seeds, spec.bias), []
     # What one epoch on one row takes of what is affordable once all students are looked at.
     affordable = pace.affordable(USABLE * pace.room) - work_of(task, 0, 0, count)
     epochs = int(affordable / (neurons * N))
     if epochs >= FEWEST_EPOCHS:
         told = f"The budget allows {epochs} of {wanted} epochs: widths may come out too large."
-        return Setting(N, epochs, batch, 1), [told]
+        return Setting(N, epochs, batch, 1, spec.bias), [told]
     rows = min(N, max(int(affordable / (neurons * FEWEST_EPOCHS)), FEWEST_ROWS))
     most_work = work_of(task, wanted, neurons, count)
     needed = pace.needed(most_work) / USABLE + spec.budget - pace.room
@@ -156,7 +156,7 @@ def choose_setting(task: Task, spec: PlanSpec, pace: Pace) -> tuple[Setting, lis
         f"The budget allows {FEWEST_EPOCHS} epochs on {rows:,} of the {N:,} students' rows only: a "
         f"rough answer; --budget {needed:.0f} would do."
     )
-    return Setting(rows, FEWEST_EPOCHS, batch, 1), [told]
+    return Setting(rows, FEWEST_EPOCHS, batch, 1, spec.bias), [told]
 
 
 def first_steps(spec: PlanSpec) -> tuple[float, ...]:
@@ -191,11 +191,11 @@ def _measure(task: Task, spec: PlanSpec, pace: Pace, batch: int) -> None:
         with_rows(task, rows, spec.seed), validation=_some(task.validation), test=_some(task.test)
     )
     began = time.monotonic()
-    train(few, students[:1], Setting(rows, 1, batch, 1), None)
+    train(few, students[:1], Setting(rows, 1, batch, 1, spec.bias), None)
     pace.note("compiling", time.monotonic() - began)
     began = time.monotonic()
     epochs = max(1, MEASURED_STEPS * batch // rows)
-    train(few, students, Setting(rows, epochs, batch, 1), None)
+    train(few, students, Setting(rows, epochs, batch, 1, spec.bias), None)
     neurons = sum(student.width for student in students)
     work = work_of(few, epochs, neurons, len(students))
     pace.note("measuring the pace", time.monotonic() - began, work)

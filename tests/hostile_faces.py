@@ -53,7 +53,7 @@ def plans(h: Hostile, where: Path) -> Any:
     source = h.arrays(some_arrays(n=h.whole(12, 40), K=h.of([2, 3])))
     some: dict[str, Any] = {
         "positive": ["1"], "noise": 0.1, "flip": 0.1, "tolerance": 0.05, "step_sizes": [0.3, 1.0], "regime": "in-sample",
-        "teacher": h.of(["wide", "kernel", Odd(h)]), "seed": 1, "student_rows": 12,
+        "teacher": h.of(["wide", "kernel", Odd(h)]), "seed": 1, "student_rows": 12, "bias": True,
     }  # fmt: skip
     settings = {name: h.scalar(value) for name, value in some.items() if h.chance(0.2)}
     return report.page(

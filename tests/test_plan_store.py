@@ -22,6 +22,7 @@ from softwidth import cli, plan_certificate, store_parts, training
 from softwidth._checks import DataFileError
 from softwidth.digests import digest
 from softwidth.export import to_numpy
+from softwidth.spec_file import read_spec
 from softwidth.specs import Student
 from softwidth.store import Row, open_store
 from softwidth.store_parts import in_pieces, whole
@@ -308,3 +309,22 @@ def test_the_student_to_be_used_is_the_same_from_every_run(tmp_path):
         t.score() for t in first.tuned.trials((chosen.student.labels, chosen.student.width))
     )
     assert chosen.measures["test_error"] == pytest.approx(trial.test.means["error"], abs=0.03)
+
+
+def test_students_with_biases_are_others_and_have_them_wherever_they_go(tmp_path):
+    place = tmp_path / "plan.sqlite"
+    plain = softwidth.plan(arrays(), store=place, rounds=0, **QUICK)
+    biased = softwidth.plan(arrays(), store=place, rounds=0, bias=True, **QUICK)
+    with no_training():
+        again = softwidth.plan(arrays(), store=place, rounds=0, bias=True, **QUICK)
+    assert again.as_dict()["curve"] == biased.as_dict()["curve"] != plain.as_dict()["curve"]
+    student = biased.student()
+    assert np.any(student.network_.b)
+    with np.load(to_numpy(student, tmp_path / "student.npz"), allow_pickle=False) as kept:
+        numbers = sum(kept[name].size for name in ("W", "b_hidden", "A", "b"))
+    told = biased.as_dict()
+    assert numbers in {told[kind].get("parameters") for kind in ("hard", "soft", "argmax")}
+    assert any("without biases" in note for note in told["theory"]["notes"])
+    assert not any("without biases" in note for note in plain.as_dict()["theory"]["notes"])
+    (tmp_path / "plan.toml").write_text(biased.spec_text())
+    assert read_spec(tmp_path / "plan.toml").script.setting.bias

@@ -19,7 +19,7 @@ rounds = st.fixed_dictionaries(
 )
 scripts = st.builds(
     Script,
-    st.builds(Setting, numbers, numbers, numbers, numbers),
+    st.builds(Setting, numbers, numbers, numbers, numbers, st.booleans()),
     st.lists(rounds, min_size=1, max_size=3),
     st.sampled_from(("budget", "decided")),
 )
