@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -112,6 +113,7 @@ def _row(spec, rate):
     metrics = dict.fromkeys(("val_error", "spare_error"), rate)
     metrics |= {"test_rows": 2000, "best_epoch": 9, "parameters": 1, "multiply_adds": 1}
     metrics |= {"soft_accuracy": 0.9, "soft_distance": 0.3, "teacher_held_out_accuracy": 0.7}
+    metrics["pixels"] = "copies" if spec.source == "cifar10" else ""
     return Row(spec.as_dict(), "test", metrics, {"test_wrong": np.packbits(wrong)})
 
 
@@ -134,6 +136,25 @@ def test_the_rule_says_what_is_the_case(gain, word):
     soft = table[(table.part == "noise") & (table.labels == "soft")]
     truth = 100 * np.mean([gain(v) for v in soft.variance if v > 0])
     assert abs(soft.mean_gain.iloc[0] - truth) < 1.5
+
+
+def test_digits_decide_only_where_nothing_else_was_run():
+    def error(spec):
+        gain = {"digits": -0.05, "cifar10": 0.02 + 0.4 * spec.variance}[spec.source]
+        return 0.3 - (gain if spec.labels == "soft" else 0)
+
+    both = study.measure(_answers(error), Scale(("digits", "cifar10")))
+    verdict = study.judge(both)
+    assert verdict.word == "supported"
+    assert study.judge(both[both.data == "digits"]).word == "refuted"
+    texts = [said.text for said in verdict.said]
+    assert any(text.startswith("digits, soft: -5.") for text in texts)
+    assert "copies" in texts
+    assert both[both.data == "digits"].paper.isna().all()
+    (fall,) = [text for text in texts if "0.05 to 0.2" in text]
+    assert re.search(
+        r"lose -?0\.\d points of hard labels \(paper 11\.6\) and -[56]\.\d points", fall
+    )
 
 
 def test_the_grid_of_step_sizes_grows_where_the_best_is_at_its_edge():

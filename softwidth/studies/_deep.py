@@ -205,4 +205,5 @@ def cell_line(
         "multiply_adds": metrics[0]["multiply_adds"],
         **behind(rows),
         "teacher_fit": 100 * metrics[0]["soft_accuracy"],
+        "pixels": metrics[0]["pixels"],
     }
