@@ -29,6 +29,7 @@ NAMES = (
     "sample-size",
     "both-layers",
     "vgg-cifar10",
+    "vgg-teachers",
 )
 VERDICTS = ("supported", "refuted", "undecided")
 
