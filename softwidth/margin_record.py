@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from softwidth._types import Array
+from softwidth._types import Array, Labels
 from softwidth.margin_neurons import Neurons, sizes
 from softwidth.margin_svm import Gram, evaluated
 
@@ -159,3 +159,10 @@ class Margin:
             "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
         }
+
+
+def signed_weights(found: Margin, y: Labels) -> Array:
+    """The dual witness of two classes as a weight of every row, signed by its label: shape (N,)."""
+    weights = np.zeros(len(y))
+    np.add.at(weights, found.rows, found.alpha)
+    return weights * (2.0 * y - 1)

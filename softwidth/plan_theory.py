@@ -9,7 +9,7 @@ import numpy as np
 
 from softwidth._types import Array, Labels
 from softwidth.bounds import bounds
-from softwidth.margin_record import Margin
+from softwidth.margin_record import signed_weights
 from softwidth.margins import margin
 from softwidth.plan_certificate import certified_student
 from softwidth.tasks import split_rows
@@ -75,7 +75,7 @@ def separation_of(
     # Our certified student speaks of two classes, and takes seconds.
     if found.upper > 0 and n_classes == 2 and most > LEAST_ROWS:
         certificate = certified_student(
-            X, y, _coefficients(found, y), seed=seed, most=most // ROWS_A_CERTIFICATE
+            X, y, signed_weights(found, y), seed=seed, most=most // ROWS_A_CERTIFICATE
         )
     return Separation(block, found.upper, n, len(y), n_classes, certificate)
 
@@ -109,13 +109,6 @@ def theory_of(
 ) -> Theory:
     """The kernel margin of some rows and the theorems evaluated at it and at this error."""
     return theory_at(separation_of(X, y, n_classes=n_classes, seed=seed, most=most), error)
-
-
-def _coefficients(found: Margin, y: Labels) -> Array:
-    """The dual witness as signed weights of all rows."""
-    coefficients = np.zeros(len(y))
-    np.add.at(coefficients, found.rows, found.alpha)
-    return coefficients * (2 * y - 1)
 
 
 def _notes(used: int, n: int, bias: bool) -> list[str]:

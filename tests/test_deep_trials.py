@@ -16,7 +16,7 @@ from softwidth.cli import main
 from softwidth.deep import trials
 from softwidth.deep.trials import DeepSpec, DeepTrials
 from softwidth.store import Row
-from softwidth.studies import Scale, run_study
+from softwidth.studies import Scale, run_study, vgg_teachers
 from softwidth.studies import vgg_cifar10 as study
 from softwidth.studies._deep import read_settings, resized
 
@@ -155,6 +155,26 @@ def test_digits_decide_only_where_nothing_else_was_run():
     assert re.search(
         r"lose -?0\.\d points of hard labels \(paper 11\.6\) and -[56]\.\d points", fall
     )
+
+
+@pytest.mark.parametrize(
+    ("gains", "word"),
+    [((0.05, 0.05), "supported"), ((0.05, 0.0), "undecided"), ((0.05, -0.05), "refuted")],
+)
+def test_every_teacher_counts(gains, word):
+    """Gains of teachers of the students' own images, and of the cross-fitted one."""
+
+    def error(spec):
+        gain = gains[spec.regime == "cross-fitted"]
+        return 0.3 - (gain if spec.labels == "soft" else 0)
+
+    table = vgg_teachers.measure(_answers(error), Scale(("cifar10",)))
+    assert vgg_teachers.judge(table).word == word
+    soft = table[table.labels == "soft"].set_index("teacher")
+    assert set(soft.index) == set(vgg_teachers.TEACHERS)
+    behind = 100 * (gains[1] - gains[0])
+    assert abs(soft.than_first[vgg_teachers.OTHERS] - behind) < 1
+    assert soft.than_first[vgg_teachers.TEACHERS[0]] == 0
 
 
 def test_the_grid_of_step_sizes_grows_where_the_best_is_at_its_edge():

@@ -62,7 +62,9 @@ def test_a_study_runs_at_toy_size_and_then_only_reads(name, tmp_path, capsys):
         texts = [(tmp_path / run / f"{name}.{suffix}").read_bytes() for run in ("first", "second")]
         assert texts[0] == texts[1]
     table = pd.read_csv(tmp_path / "first" / f"{name}.csv")
-    assert {"data", "width", "labels", "step_size", "seeds", "spec"} <= set(table.columns)
+    assert {"data", "width", "seeds", "spec"} <= set(table.columns)
+    trained = {"labels", "step_size"} <= set(table.columns)
+    assert trained or name == "separability"  # the only one without students
     judged = studies.find_study(name).judge(table)
     assert {row for said in (judged, *judged.said) for row in said.rows} <= set(table.index)
     assert all(said.rows for said in (judged, *judged.said))
@@ -80,7 +82,7 @@ def ways_back(folder, name, table):
             assert len(ids) == len(set(ids)) == len(rows) >= line["seeds"]
             for row in rows.values():
                 assert row.spec["width"] == line["width"]
-                assert row.spec["step_size"] == line["step_size"]
+                assert row.spec.get("step_size") == line.get("step_size")
 
 
 def test_the_list_on_the_command_line(capsys):

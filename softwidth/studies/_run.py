@@ -16,6 +16,7 @@ from softwidth.store import Row, Store, open_store
 from softwidth.studies._cells import cell_lines
 from softwidth.studies._study import NAMES, Scale, Study, Verdict, find_study
 from softwidth.sweep import collect, sweep
+from softwidth.theorems import finite
 
 if TYPE_CHECKING:
     import pandas
@@ -50,11 +51,12 @@ class Finding:
     specs: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain numbers and words, without the table."""
+        """Plain numbers and words, without the table; None for an end that is not known."""
         return {
             "name": self.name,
             "claim": self.claim,
             **asdict(self.verdict),
+            "interval": [finite(end) for end in self.verdict.interval],
             "students": self.students,
             "worker_seconds": round(self.worker_seconds, 1),
             **self.about,
