@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     import pandas
 
 CLAIM = "The smaller the margin, the larger the advantage of soft labels."
-COST = "not run yet"
-LAST = "not run yet"
+COST = "3 worker min, 18,446 students of digits and mnist"
+LAST = "undecided: +1.11 (-2.31 to +4.54) points of gain for half the margin"
 
 KEPT = (0.4, 0.6, 0.8)  # of the training rows, those of largest margin
 TOO_MANY = ("mnist",)  # rows for the margin of each

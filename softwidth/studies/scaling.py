@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from softwidth._types import Array
 
 CLAIM = "As the margin falls the least width grows faster with hard labels than with soft ones."
-COST = "not run yet"
-LAST = "not run yet"
+COST = "2 worker min, 4,672 students of digits"
+LAST = "supported: +0.35 (+0.25 to +0.49) of the exponent of 1/\u03b3"
 
 POINTS = (8, 16, 32, 64)
 WIDTHS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
