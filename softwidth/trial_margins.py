@@ -39,6 +39,21 @@ ROW_WORK = (
 BLOCK = 2**22  # numbers in an array of activations: 32 MiB
 
 
+def data_settings(spec: TrialSpec) -> dict[str, Any]:
+    """Those that say which rows.
+
+    >>> list(data_settings(TrialSpec.of(width=2, step_size=3.0)))
+    ['source', 'noise', 'flip', 'data_seed']
+    """
+    given = spec.as_dict()
+    return {name: given[name] for name in DATA if name in given}
+
+
+def rows_only(spec: TrialSpec) -> TrialSpec:
+    """The same data without teacher and student: two of these that are equal have equal rows."""
+    return TrialSpec.of(width=2, **data_settings(spec))
+
+
 @dataclass(frozen=True)
 class MarginSpec:
     """What is measured of whose rows, and how exactly.
@@ -85,8 +100,6 @@ class MarginSpec:
         >>> MarginSpec(TrialSpec.of(width=2)).as_dict() == MarginSpec(TrialSpec.of(width=8)).as_dict()
         True
         """
-        given = self.data.as_dict()
-        own = {name: given[name] for name in DATA if name in given}
         of_start = {} if self.width is None else {"width": self.width}
         return {
             "measure": self.measure,
@@ -94,13 +107,8 @@ class MarginSpec:
             "limit": self.limit,
             "seed": self.seed,
             **of_start,
-            **own,
+            **data_settings(self.data),
         }
-
-    def rows(self) -> TrialSpec:
-        """The same data without teacher and student: two such specs that are equal have equal rows."""
-        given = self.data.as_dict()
-        return TrialSpec.of(width=2, **{name: given[name] for name in DATA if name in given})
 
 
 @dataclass(frozen=True)
@@ -121,11 +129,11 @@ class MarginTrials:
 
     def together(self, spec: MarginSpec) -> str:
         """Everything about the data."""
-        return str(spec.rows())
+        return str(rows_only(spec.data))
 
     def prepare(self, spec: MarginSpec) -> Prepared:
         """The students' rows."""
-        return prepare(spec.rows())
+        return prepare(rows_only(spec.data))
 
     def run(self, prepared: Prepared, specs: Sequence[MarginSpec]) -> list[Row]:
         """One after another."""

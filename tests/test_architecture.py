@@ -26,7 +26,7 @@ FLOORS = {
     4: "plan_spec plan_labels plan_record plan_theory plan_classes plan_certificate plan_doubts planner pace trials tuning least_width advice "
     "trainer search rounds spec_file resampling target ratio "
     "power_law forecasts forecast_record votes plan_votes votes_record "
-    "plan_store plan_student trial_rows trial_spec trial_data trial_measures trial_margins experiments cutting bank_work engines engine_* sweep",
+    "plan_store plan_student trial_rows trial_spec trial_data trial_measures trial_margins trial_certificates experiments cutting bank_work engines engine_* sweep",
     5: "estimator_plan estimator_labels estimators export plan_form plan_tables page_text charts report rows_page rows_summary studies deep "
     "forecast_form forecast_page votes_page",
     6: "bounds_text plan_text forecast_text study_text cli __main__",

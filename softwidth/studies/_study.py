@@ -29,6 +29,7 @@ NAMES = (
     "margin",
     "scaling",
     "separability",
+    "certificate",
     "sample-size",
     "both-layers",
     "vgg-cifar10",
