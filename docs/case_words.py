@@ -37,5 +37,5 @@ should not be read into such a table.""",
 SOURCES = """## Data
 Digits and the breast cancer table come with scikit-learn. MNIST, the images of CIFAR-10 (JPEG copies), CIFAR-10H (Peterson and others 2019, CC BY-NC-SA 4.0; `cifar10h-counts.npy`) and ChaosNLI (Nie, Zhou and Bansal 2020, CC BY-NC 4.0;
 `chaosNLI_snli.jsonl`, `chaosNLI_mnli_m.jsonl`) are read from `$SOFTWIDTH_DATA`; the latter two are for non-commercial use. Sentence vectors are made by WordLlama (MIT), whose weights are in its wheel: `pip install wordllama`.
-Features of images: 6 x 6 patches, whitened, clustered into 256, an image's nearness to each summed over its quarters (Coates, Lee and Ng 2011), then 256 principal directions (`scripts/patch_features.py`).
+Features of images: 6 x 6 patches, whitened, clustered into 256, an image's nearness to each summed over its quarters (Coates, Lee and Ng 2011), then 256 principal directions (`softwidth/patch_features.py`).
 """

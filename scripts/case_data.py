@@ -10,18 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from scripts.patch_features import PatchFeatures
 from softwidth._checks import MissingDataError
 from softwidth._types import Array
 from softwidth.builtin import BUILT_IN, CIFAR10_CLASSES
+from softwidth.builtin_votes import CHAOS_CLASSES, CHAOS_FILES, embed
 from softwidth.fetch import find_file
+from softwidth.patch_features import PatchFeatures
 from softwidth.tasks import Part, group, split_rows
 
 VALIDATION, TEST = 0.3, 0.1  # of the half that is planned on; students learn from the others
 MNIST_ROWS = 4_000
-CHAOS_FILES = ("chaosNLI_snli.jsonl", "chaosNLI_mnli_m.jsonl")
-
-CHAOS_CLASSES = ("entailment", "neutral", "contradiction")  # in the order of the files' votes
 
 Features = Callable[[Array], Array]
 
@@ -87,21 +85,11 @@ def chaosnli(*, seed: int) -> Halves:
     names = [*CHAOS_CLASSES]
     votes = np.array([line["label_count"] for line in lines])[:, np.argsort(names)]
     first, second = (
-        _embed([line["example"][k] for line in lines]) for k in ("premise", "hypothesis")
+        embed([line["example"][k] for line in lines]) for k in ("premise", "hypothesis")
     )
     X = np.hstack([first, second, abs(first - second), first * second])
     found = halved(Part(X, votes.argmax(axis=1), votes), seed=seed, learn=with_constant)
     return replace(found, classes=tuple(sorted(names)))
-
-
-def _embed(sentences: list[str]) -> Array:
-    """Unit vectors of sentences, from the weights that are in WordLlama's wheel."""
-    import wordllama
-
-    # Its own look-up misses the tokenizer beside the weights: as a cache the package is complete.
-    package = Path(wordllama.__file__).parent
-    model = wordllama.WordLlama.load(cache_dir=package, trunc_dim=64, disable_download=True)
-    return np.asarray(model.embed(sentences, norm=True), np.float32)
 
 
 def table(name: str, *, seed: int) -> Halves:

@@ -11,6 +11,8 @@ import numpy as np
 from softwidth._checks import DataFileError
 from softwidth._types import Array
 from softwidth.archives import load_npz
+from softwidth.builtin_tables import breast_cancer, diabetes, wine
+from softwidth.builtin_votes import CHAOS_FILES, CIFAR10H_FILES, chaosnli, cifar10h
 from softwidth.fetch import find_file, how_to_get, need_file
 from softwidth.images import cifar10_training_images
 from softwidth.sources import Source, from_arrays
@@ -76,19 +78,31 @@ class BuiltIn:
     rows: int
     features: int
     files: tuple[str, ...] = ()
+    classes: int = 10
 
 
 BUILT_IN = {
     "digits": BuiltIn(_digits, 1797, 64),
+    "breast-cancer": BuiltIn(breast_cancer, 569, 31, classes=2),
+    "wine": BuiltIn(wine, 178, 14, classes=3),
+    "diabetes": BuiltIn(diabetes, 442, 11, classes=2),
     "mnist": BuiltIn(_mnist, 70000, 784, ("mnist.npz",)),
     "cifar10": BuiltIn(_cifar10, 60000, 3072, ("cifar10_train_jpeg.npz", "cifar10_test.npz")),
+    "cifar10h": BuiltIn(lambda: cifar10h(CIFAR10_CLASSES), 10000, 256, CIFAR10H_FILES),
+    "chaosnli": BuiltIn(chaosnli, 3113, 257, CHAOS_FILES, 3),
 }
 
 
 def available() -> list[dict[str, Any]]:
     """The built-in data sets: name, rows, features, classes, and where each is."""
     return [
-        {"name": name, "rows": b.rows, "features": b.features, "classes": 10, "where": _where(name)}
+        {
+            "name": name,
+            "rows": b.rows,
+            "features": b.features,
+            "classes": b.classes,
+            "where": _where(name),
+        }
         for name, b in BUILT_IN.items()
     ]
 

@@ -588,7 +588,7 @@ def data_list(json_: Json = False) -> None:
         return
     for row in rows:
         print(
-            f"{row['name']:8} {row['rows']:6,} rows  {row['features']:5,} features  {row['where']}"
+            f"{row['name']:13} {row['rows']:6,} rows  {row['features']:5,} features  {row['where']}"
         )
 
 

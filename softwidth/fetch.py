@@ -33,7 +33,11 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 TIMEOUT, CHUNK = 30, 2**16  # seconds without a byte; bytes at a time
 LOCAL_ONLY = {
     "cifar10": "CIFAR-10 is published as pickles, which are never opened here: put "
-    "cifar10_train_jpeg.npz and cifar10_test.npz into the directory $SOFTWIDTH_DATA"
+    "cifar10_train_jpeg.npz and cifar10_test.npz into the directory $SOFTWIDTH_DATA",
+    "cifar10h": "the votes are published with the images' numbers only: put cifar10h-counts.npy and "
+    "cifar10_test.npz into the directory $SOFTWIDTH_DATA",
+    "chaosnli": "its licence is for non-commercial use: put chaosNLI_snli.jsonl and "
+    "chaosNLI_mnli_m.jsonl into the directory $SOFTWIDTH_DATA",
 }
 
 

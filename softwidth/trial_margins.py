@@ -146,7 +146,8 @@ class MarginTrials:
             found = _deviations(prepared, spec, maps())
         else:
             found = _margin(prepared, spec)
-        metrics = {"status": "solved", "rows": len(prepared.dataset.y_train), **found}
+        rows, features = prepared.dataset.X_train.shape
+        metrics = {"status": "solved", "rows": rows, "features": features, **found}
         return Row.of(spec.as_dict(), self.name, metrics, seconds=time.perf_counter() - began)
 
 

@@ -18,12 +18,12 @@ import softwidth
 HOUSE = Path(softwidth.__file__).parent
 FLOORS = {
     0: "_[!_]*",  # letters of shapes, checks, progress, compiled pieces
-    1: "data builtin sources synthetic fetch archives files tables images tasks labels distributions "
+    1: "data builtin builtin_* patch_features sources synthetic fetch archives files tables images tasks labels distributions "
     "label_* balance calibration health network specs span kernels store store_* digests",
     2: "inputs histories memory workers bank training margin* transport reach theorems bounds "
     "bounds_soft bounds_hard bounds_paper certificates signatures",
     3: "examples step_search teachers lessons map_teacher classifiers spoils",
-    4: "plan_spec plan_labels plan_record plan_theory plan_classes plan_certificate plan_doubts planner pace trials tuning least_width advice "
+    4: "prior plan_spec plan_labels plan_record plan_theory plan_classes plan_certificate plan_doubts planner pace trials tuning least_width advice "
     "trainer search rounds spec_file resampling target ratio "
     "power_law forecasts forecast_record votes plan_votes votes_record "
     "plan_store plan_student trial_rows trial_spec trial_data trial_measures trial_margins trial_certificates experiments cutting bank_work engines engine_* sweep",

@@ -8,7 +8,7 @@ import pytest
 
 from docs import make_cases
 from scripts import case_check, case_data, real_cases
-from scripts import patch_features as patches
+from softwidth import patch_features as patches
 from softwidth.least_width import Saving
 from softwidth.tasks import Part
 

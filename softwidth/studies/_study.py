@@ -32,6 +32,7 @@ NAMES = (
     "certificate",
     "sample-size",
     "both-layers",
+    "robustness",
     "vgg-cifar10",
     "vgg-teachers",
 )
