@@ -21,7 +21,7 @@ from softwidth.theorems import finite
 if TYPE_CHECKING:
     import pandas
 
-DIGITS = 6  # of numbers in a table
+DIGITS, DECIMALS = "%.8g", 12  # of numbers in a table: what is smaller is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +147,9 @@ def write_finding(finding: Finding, out: str | Path, command: str) -> list[Path]
 
     directory, study = check_directory("out", out), find_study(finding.name)
     stem = directory / finding.name
-    table = finding.table.round(DIGITS).to_csv(index=False, lineterminator="\n")
+    table = finding.table.round(DECIMALS).to_csv(
+        index=False, lineterminator="\n", float_format=DIGITS
+    )
     record = json.dumps({"command": command, **finding.as_dict()}, indent=1)
     return [
         write_whole("out", stem.with_suffix(".csv"), table),
