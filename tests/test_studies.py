@@ -42,7 +42,7 @@ def test_the_last_verdict_told_is_the_one_kept(name):
     table = pd.read_csv(kept.with_suffix(".csv"))
     again = studies.find_study(name).judge(table)
     assert again.word == found["word"]
-    assert again.effect == pytest.approx(found["effect"], abs=1e-5)
+    assert again.effect == pytest.approx(found["effect"], rel=1e-6, abs=1e-5)
 
 
 def test_an_unknown_study_is_answered_with_the_nearest():
