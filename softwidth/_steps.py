@@ -33,6 +33,20 @@ TRAINING, CONVERGED, DIVERGED = 0, 1, 2
 DIVERGED_ABOVE = 1e3  # nats; ln K at the start, and a useful student never comes near
 
 
+BETA2, EPSILON = 0.999, 1e-8  # of Adam (Kingma and Ba 2015), as published
+
+
+class Moments(NamedTuple):
+    """Adam's running means; all of no rows where steps are the gradient's."""
+
+    W_mean: Array  # (H, D) of the gradient
+    W_square: Array  # (H, D) of its square
+    A_mean: Array  # (H, C)
+    A_square: Array  # (H, C)
+    b_mean: Array  # (S, C)
+    b_square: Array  # (S, C)
+
+
 class Share(NamedTuple):
     """The students that one worker trains; C is 1 for a binary task and K otherwise."""
 
@@ -45,6 +59,7 @@ class Share(NamedTuple):
     b: Array  # (S, C) output biases
     b_step: Array  # (S, C)
     b_velocity: Array  # (S, C)
+    moments: Moments
     scale: Array  # (S,) factor before the sum over neurons
     first: np.ndarray[Any, Any]  # (S,) a student's first neuron
     width: np.ndarray[Any, Any]  # (S,)
@@ -86,6 +101,7 @@ class Course(NamedTuple):
     tolerance: float
     train_output: bool
     bias: bool
+    adam: bool
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -108,7 +124,8 @@ def head(share, buffers, block, offset, n, rows, factor, course, step) -> None: 
         if step == 0 and share.paired[s]:
             equal_twins(h, n)
         scale = share.scale[s]
-        gain = F.dtype.type(share.step_size[s] * factor / rows)
+        size = 1.0 if course.adam else share.step_size[s] * factor  # Adam's comes after the sum
+        gain = F.dtype.type(size / rows)
         for c0 in range(0, n, CHUNK):
             c1 = min(c0 + CHUNK, n)
             t = block.T[share.kind[s], :, offset + c0 : offset + c1]
@@ -192,12 +209,61 @@ def move_output(weights, step, velocity, momentum) -> None:  # type: ignore[no-u
             step[r, k] = 0
 
 
+@njit(nogil=True, cache=True)
+def move_by_velocity(share, straight, course) -> None:  # type: ignore[no-untyped-def]
+    """One step of gradient descent with momentum; a `straight` one has moved the neurons already."""
+    if not straight:
+        for r in range(share.W.shape[0]):
+            for j in range(share.W.shape[1]):
+                share.W[r, j] += share.W_velocity[r, j]
+    if course.train_output:
+        move_output(share.A, share.A_step, share.A_velocity, course.momentum)
+    if course.bias:
+        move_output(share.b, share.b_step, share.b_velocity, course.momentum)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def move_by_moments(share, factor, step, course) -> None:  # type: ignore[no-untyped-def]
+    """One step of Adam (Kingma and Ba 2015, algorithm 1) from the gradients just summed.
+
+    ``m <- beta m + (1 - beta) g``, ``s <- beta2 s + (1 - beta2) g²``, ``w <- w - step_size m̂/(√ŝ + ε)``;
+    `beta` is the course's momentum, hats are divisions by ``1 - betaᵗ`` and ``1 - beta2ᵗ``.
+    """
+    t = step + 1.0
+    fresh, fresh2 = 1.0 - course.momentum**t, 1.0 - BETA2**t
+    moments = share.moments
+    for s in range(len(share.width)):
+        if share.status[s] != TRAINING:
+            continue
+        size = share.step_size[s] * factor / fresh
+        for r in range(share.first[s], share.first[s] + share.width[s]):
+            g = share.W_velocity[r]  # the gradient, downwards
+            _adam(share.W[r], g, -1.0, moments.W_mean[r], moments.W_square[r], size, fresh2, course.momentum)  # fmt: skip
+            if course.train_output:
+                _adam(share.A[r], share.A_step[r], 1.0, moments.A_mean[r], moments.A_square[r], size, fresh2, course.momentum)  # fmt: skip
+                clear(share.A_step[r])
+        if course.bias:
+            _adam(share.b[s], share.b_step[s], 1.0, moments.b_mean[s], moments.b_square[s], size, fresh2, course.momentum)  # fmt: skip
+            clear(share.b_step[s])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _adam(w, g, sign, mean, square, size, fresh2, beta) -> None:  # type: ignore[no-untyped-def]
+    for j in range(len(w)):
+        down = sign * g[j]
+        mean[j] = beta * mean[j] + (1 - beta) * down
+        square[j] = BETA2 * square[j] + (1 - BETA2) * down * down
+        w[j] -= size * mean[j] / (np.sqrt(square[j] / fresh2) + EPSILON)
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def take_step(rows, order, b0, b1, factor, share, buffers, course, step) -> None:  # type: ignore[no-untyped-def]
     """One step of all students on rows ``b0:b1`` of the data, or of the shuffled `order`."""
     straight = share.W_velocity.shape[0] == 0  # one block, no momentum: the product moves W itself
     moved = share.W if straight else share.W_velocity
     keep = 1.0 if straight else course.momentum
+    if course.adam:
+        keep = 0.0  # the sum is this step's gradient
     for p0 in range(b0, b1, course.block):
         n = min(p0 + course.block, b1) - p0
         block, at = rows, np.int64(p0)
@@ -209,14 +275,10 @@ def take_step(rows, order, b0, b1, factor, share, buffers, course, step) -> None
         head(share, buffers, block, at, n, b1 - b0, factor, course, step)
         add_outer(buffers.H, X, -1.0, keep, moved)
         keep = 1.0
-    if not straight:
-        for r in range(share.W.shape[0]):
-            for j in range(share.W.shape[1]):
-                share.W[r, j] += share.W_velocity[r, j]
-    if course.train_output:
-        move_output(share.A, share.A_step, share.A_velocity, course.momentum)
-    if course.bias:
-        move_output(share.b, share.b_step, share.b_velocity, course.momentum)
+    if course.adam:
+        move_by_moments(share, factor, step, course)
+    else:
+        move_by_velocity(share, straight, course)
     if share.W_start.shape[0]:
         project(share)
 

@@ -25,7 +25,7 @@ def bytes_needed(students: Sequence[Student], data: TrainingData, recipe: Recipe
 
     At most four arrays of the size of the weights (the weights, their start where a radius is
     finite, their velocity with momentum or several blocks a step, and a copy while students are
-    drawn or leave), one block of activations for all neurons, one block of gathered rows per
+    drawn or leave) and with Adam two more, one block of activations for all neurons, one block of gathered rows per
     worker, the targets of a round and the histories.
     """
     batch = rows_a_step(recipe, len(data.y))

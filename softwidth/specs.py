@@ -18,6 +18,7 @@ from softwidth._checks import (
 from softwidth._types import Array
 from softwidth.network import check_init
 
+OPTIMISERS = ("descent", "adam")
 SCHEDULES = ("constant", "cosine")
 DTYPES = ("float32", "float64")
 
@@ -73,6 +74,9 @@ class Recipe:
         Rows a step; ``None`` is all of them, gradient descent as in the theory.
     momentum : float
         Heavy-ball momentum in [0, 1): ``v <- momentum v - step_size gradient``, ``W <- W + v``.
+    optimiser : {"descent", "adam"}
+        Gradient descent, or Adam (Kingma and Ba 2015) with `momentum` as its β₁, β₂ = 0.999 and
+        ε = 1e-8, projected onto the balls like the other.
     schedule : {"constant", "cosine"}
         Factor on the step sizes: 1, or ``(1 + cos(pi t / T)) / 2`` at step t of T.
     train_output, bias : bool
@@ -97,6 +101,7 @@ class Recipe:
     epochs: int = 10
     batch_size: int | None = None
     momentum: float = 0.0
+    optimiser: str = OPTIMISERS[0]
     schedule: str = "constant"
     train_output: bool = False
     bias: bool = False
@@ -124,6 +129,7 @@ class Recipe:
         check_integer("epochs", self.epochs, low=1)
         if check_number("momentum", self.momentum, low=0, high=1) == 1:
             raise ArgumentError("momentum", self.momentum, "must be below 1.")
+        check_choice("optimiser", self.optimiser, OPTIMISERS)
         check_choice("schedule", self.schedule, SCHEDULES)
         check_integer("order_seed", self.order_seed)
         check_number("tolerance", self.tolerance, low=0)

@@ -29,7 +29,7 @@ FROM_DATA, ANNOTATORS = "data", "annotators"
 TEACHERS = (*CLASSIFIERS, FROM_DATA, ANNOTATORS)
 FOLDS = 5
 KEEPS = ("smallest", "largest")
-RECIPE = ("epochs", "batch_size", "momentum", "schedule", "train_output", "bias", "order_seed", "tolerance", "dtype")  # fmt: skip
+RECIPE = ("epochs", "batch_size", "momentum", "optimiser", "schedule", "train_output", "bias", "order_seed", "tolerance", "dtype")  # fmt: skip
 STUDENT = ("width", "seed", "labels", "label_seed", "step_size", "radius", "init")
 
 
@@ -76,6 +76,8 @@ class TrialSpec(BaseModel):
         As in `specs.Student`.
     radius : float or None
         Projection radius B; ``None`` for none.
+    optimiser : str or None
+        As in `specs.Recipe`; gradient descent where it is not said.
     epochs, batch_size, momentum, schedule, train_output, bias, order_seed, tolerance, dtype
         As in `specs.Recipe`.
     """
@@ -118,6 +120,7 @@ class TrialSpec(BaseModel):
     epochs: int = 10
     batch_size: int | None = None
     momentum: float = 0.0
+    optimiser: str | None = None
     schedule: str = "constant"
     train_output: bool = False
     bias: bool = False
@@ -218,7 +221,10 @@ class TrialSpec(BaseModel):
 
     def recipe(self) -> dict[str, Any]:
         """Arguments of `training.train_bank`."""
-        return {name: getattr(self, name) for name in RECIPE}
+        own = {name: getattr(self, name) for name in RECIPE}
+        return {
+            name: value for name, value in own.items() if name != "optimiser" or value is not None
+        }
 
     @property
     def labels_key(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from softwidth import _steps
-from softwidth._steps import Buffers, Course, Rows, Share
+from softwidth._steps import Buffers, Course, Moments, Rows, Share
 from softwidth._types import Array
 from softwidth.inputs import TrainingData, logit_columns
 from softwidth.network import Network
@@ -91,6 +91,7 @@ class Worker:
             float(recipe.tolerance),
             bool(recipe.train_output),
             bool(recipe.bias),
+            recipe.optimiser == "adam",
         )
         self.share = _empty_share(
             [students[m] for m in members], data, recipe, self.course, ce, error
@@ -172,13 +173,20 @@ class Worker:
     def _keep(self, mask: np.ndarray[Any, Any]) -> None:
         """Move the students in `mask` to the front of every array, in place."""
         by_neuron = ("W", "W_start", "W_velocity", "A", "A_step", "A_velocity")
-        histories = ("ce", "error")
+        others = ("ce", "error", "moments")
         neurons = np.repeat(mask, self.share.width)
-        kept = {
+        kept: dict[str, Any] = {
             name: _to_front(getattr(self.share, name), neurons if name in by_neuron else mask)
             for name in Share._fields
-            if name not in histories
+            if name not in others
         }
+        moments = self.share.moments
+        kept["moments"] = Moments(
+            *(
+                _to_front(a, mask if name[0] == "b" else neurons)
+                for name, a in moments._asdict().items()
+            )
+        )
         kept["first"][:] = kept["width"].cumsum() - kept["width"]
         self.share = self.share._replace(**kept)
         self.buffers = self.buffers._replace(H=self.buffers.H[: len(self.share.W)])
@@ -223,11 +231,12 @@ def _to_front(array: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]) -> np.nda
     return array[:count]
 
 
-def weight_copies(students: Sequence[Student], recipe: Recipe, batch: int) -> tuple[int, int]:
-    """How many (H, D) arrays training holds beside the weights: starts (0/1), velocities (0/1)."""
+def weight_copies(students: Sequence[Student], recipe: Recipe, batch: int) -> tuple[int, int, int]:
+    """How many (H, D) arrays training holds beside the weights: starts, velocities (0/1), moments (0/2)."""
     keeps_start = any(math.isfinite(student.radius) for student in students)
-    in_pieces = batch > BLOCK or recipe.momentum > 0
-    return int(keeps_start or recipe.diagnostics_every > 0), int(in_pieces)
+    adam = recipe.optimiser == "adam"
+    in_pieces = batch > BLOCK or recipe.momentum > 0 or adam
+    return int(keeps_start or recipe.diagnostics_every > 0), int(in_pieces), 2 * adam
 
 
 def _empty_share(
@@ -241,7 +250,7 @@ def _empty_share(
     D, C, dtype, S = data.X.shape[1], logit_columns(data), data.X.dtype, len(own)
     width = np.array([student.width for student in own], np.int64)
     H = int(width.sum())
-    starts, velocities = weight_copies(own, recipe, course.batch)
+    starts, velocities, moments = weight_copies(own, recipe, course.batch)
     kinds = list(data.targets)
     return Share(
         W=np.empty((H, D), dtype),
@@ -253,6 +262,7 @@ def _empty_share(
         b=np.zeros((S, C), dtype),
         b_step=np.zeros((S, C), dtype),
         b_velocity=np.zeros((S, C), dtype),
+        moments=_empty_moments(H * bool(moments), S * bool(moments), D, C, recipe, dtype),
         scale=np.empty(S, dtype),
         first=width.cumsum() - width,
         width=width,
@@ -266,6 +276,12 @@ def _empty_share(
         ce=ce,
         error=error,
     )
+
+
+def _empty_moments(H: int, S: int, D: int, C: int, recipe: Recipe, dtype: Any) -> Moments:
+    A = H * recipe.train_output
+    shapes = ((H, D), (H, D), (A, C), (A, C), (S, C), (S, C))
+    return Moments(*(np.zeros(shape, dtype) for shape in shapes))
 
 
 def _empty_buffers(H: int, data: TrainingData, recipe: Recipe, block: int) -> Buffers:

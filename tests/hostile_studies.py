@@ -111,7 +111,7 @@ def _spec(h: Hostile, **more: Any) -> dict[str, Any]:
         "student_rows": 12, "keep": "smallest", "keep_fraction": 0.5, "regime": h.of(["in-sample", "cross-fitted", "larger-data"]),
         "folds": 2, "teacher_seed": 1, "calibrated": False, "spoil": h.of(["tempered(0.5)", "biased(1)", "noisy(1)", "exchanged(0.5)"]),
         "votes": 3, "labels": h.of(["hard", "soft", "argmax", "mixed(0.5, 2)", "sampled", "multipass"]), "label_seed": 1, "seed": 1,
-        "step_size": h.of([1.0, 1e30]), "radius": 1.0, "init": "he", "momentum": 0.9, "schedule": "cosine", "train_output": True,
+        "step_size": h.of([1.0, 1e30]), "radius": 1.0, "init": "he", "momentum": 0.9, "optimiser": "adam", "schedule": "cosine", "train_output": True,
         "bias": True, "order_seed": 1, "tolerance": 0.1, "dtype": "float64",
     }  # fmt: skip
     given = {name: h.scalar(value) for name, value in some.items() if h.chance(0.1)}

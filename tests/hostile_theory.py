@@ -30,7 +30,7 @@ def _student(h: Hostile) -> Any:
 
 def _recipe(h: Hostile) -> dict[str, Any]:
     some: dict[str, Any] = {
-        "momentum": 0.9, "schedule": "cosine", "train_output": True, "bias": True, "order_seed": 3, "tolerance": 0.1,
+        "momentum": 0.9, "optimiser": "adam", "schedule": "cosine", "train_output": True, "bias": True, "order_seed": 3, "tolerance": 0.1,
         "diagnostics_every": 1, "dtype": h.of(["float32", "float64"]), "threads": 1,
     }  # fmt: skip
     given = {name: h.scalar(value) for name, value in some.items() if h.chance(0.3)}

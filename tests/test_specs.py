@@ -34,7 +34,7 @@ def test_schedules(n):
 def test_every_setting_has_an_effect_or_changes_nothing(field):
     """Those of the computation change the result; those of its place and look do not."""
     other = {
-        "epochs": 4, "batch_size": 7, "momentum": 0.5, "schedule": "cosine", "train_output": True,
+        "epochs": 4, "batch_size": 7, "momentum": 0.5, "optimiser": "adam", "schedule": "cosine", "train_output": True,
         "bias": True, "order_seed": 1, "tolerance": 0.69, "diagnostics_every": 1,
         "dtype": "float32", "threads": 1, "memory": 2**30,
     }  # fmt: skip

@@ -177,7 +177,8 @@ def full_share(S=2, width=3, D=4, steps=6, dtype=np.float64, **arrays):
         "W_velocity": np.ones((H, D), dtype), "A": np.ones((H, 1), dtype),
         "A_step": np.zeros((H, 1), dtype), "A_velocity": np.ones((H, 1), dtype),
         "b": np.zeros((S, 1), dtype), "b_step": np.zeros((S, 1), dtype),
-        "b_velocity": np.ones((S, 1), dtype), "scale": np.ones(S, dtype),
+        "b_velocity": np.ones((S, 1), dtype), "moments": _steps.Moments(*np.zeros((6, 0, 0), dtype)),
+        "scale": np.ones(S, dtype),
         "first": width * np.arange(S), "width": np.full(S, width),
         "kind": np.zeros(S, np.int64), "paired": np.zeros(S, bool), "step_size": np.ones(S),
         "ball": np.full(S, np.inf), "status": np.zeros(S, np.int8),
@@ -231,7 +232,7 @@ def test_projection_ends_on_the_ball_and_keeps_the_direction(seed, dtype, log_ba
     np.testing.assert_allclose(direction, 1, atol=1e3 * tolerance / min(1, ball))
 
 
-COURSE = _steps.Course(10, 10, 0.5, 0.01, True, True)
+COURSE = _steps.Course(10, 10, 0.5, 0.01, True, True, False)
 
 
 @pytest.mark.parametrize(
