@@ -191,6 +191,11 @@ def _flipped(given: _Given, rate: float) -> Targets:
     return Targets(given.scheme, one_hot(flip(given.hard.argmax(1), rate, given.n_classes, given.rng), given.n_classes))  # fmt: skip
 
 
+def _drawn(given: _Given) -> Targets:
+    """One vote drawn per row, the same in every epoch: what one annotator alone would have said."""
+    return Targets(given.scheme, one_hot(_draw(given.P, given.rng), given.n_classes))
+
+
 def _sampled(given: _Given) -> Targets:
     """One vote drawn per row and epoch."""
     return Targets(given.scheme, given.P, mode="sampled", seed=given.seed)
@@ -216,6 +221,7 @@ _SCHEMES: dict[str, Callable[..., Targets]] = {
     "mixed": _mixed,
     "tempered": _tempered,
     "flipped": _flipped,
+    "drawn": _drawn,
     "sampled": _sampled,
     "multipass": _multipass,
 }
@@ -257,8 +263,8 @@ def make_targets(
     ----------
     scheme : str
         ``hard``, ``soft``, ``argmax``, ``smoothed(alpha)``, ``mixed(weight, temperature)``,
-        ``tempered(temperature)``, ``flipped(rate)``, ``sampled`` or ``multipass``; `SCHEMES` says
-        what each is.
+        ``tempered(temperature)``, ``flipped(rate)``, ``drawn``, ``sampled`` or ``multipass``;
+        `SCHEMES` says what each is.
     y : array_like, shape (N,), optional
         Class ids.
     P : array_like, shape (N, K), optional

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,9 +25,9 @@ from softwidth.distributions import as_probabilities
 from softwidth.fetch import need_file
 from softwidth.images import cifar10_training_images
 
-SOURCES = ("cifar10", "digits")
 PARTS = ("train", "test")
 DIGITS_HELD = 360  # the last of scikit-learn's 1,797: other writers' hands
+VOTED_HELD = 3000  # the last of the 10,000 images of CIFAR-10H, its test part here
 PADDING = 4  # pixels around an image from which its crop is cut, as everybody does on CIFAR-10
 SUM_TOLERANCE = 1e-3
 
@@ -139,13 +139,16 @@ def load_images(
 
     Parameters
     ----------
-    source : {"cifar10", "digits"}
-        CIFAR-10 from ``$SOFTWIDTH_DATA``; its training images are JPEG copies, decoded once and
-        cached (`note` says how far off they are), its test images the original pixels. Digits are
-        scikit-learn's, 8 x 8.
+    source : {"cifar10", "cifar10h", "cifar10n", "digits"}
+        CIFAR-10 from ``$SOFTWIDTH_DATA``; its images are JPEG copies (`note` says how far off they
+        are), those for training decoded once and cached. CIFAR-10H has the votes of 47 to 63 people
+        on CIFAR-10's test images as soft labels: 7,000 for training, the last 3,000 for testing.
+        CIFAR-10N has three votes on each of the training images, none on those for testing. Class
+        ids are the true ones. Digits are scikit-learn's, 8 x 8.
     part : {"train", "test"}
     classes : sequence of int, optional
-        Keep these classes only; the first becomes class 0, the second class 1, ...
+        Keep these classes only; the first becomes class 0, the second class 1, ... Not of images with
+        votes: people could vote for any class.
 
     Raises
     ------
@@ -153,12 +156,14 @@ def load_images(
     """
     check_choice("source", source, SOURCES)
     check_choice("part", part, PARTS)
-    found = _cifar10(part) if source == "cifar10" else _digits(part)
+    found = SOURCES[source](part)
     return found if classes is None else only(found, classes)
 
 
 def only(images: Images, classes: Sequence[int]) -> Images:
     """The images of these classes, numbered anew in the order given."""
+    if images.soft is not None:
+        raise ArgumentError("classes", classes, "must be None for images with soft labels.")
     wanted = [check_integer("classes", c) for c in listed(classes) or []]
     present = set(images.y.tolist())
     if len(wanted) < 2 or len(set(wanted)) < len(wanted) or not set(wanted) <= present:
@@ -181,7 +186,23 @@ def _cifar10(part: str) -> Images:
         raise DataFileError(f"the {part} images of CIFAR-10 have the shape {X.shape}.")
     pixels = torch.from_numpy(np.ascontiguousarray(X.transpose(0, 3, 1, 2)))
     ids = torch.from_numpy(y.astype(np.int64))
-    return Images(pixels, ids, None, len(CIFAR10_CLASSES), CIFAR10_NOTE if part == "train" else "")
+    return Images(pixels, ids, None, len(CIFAR10_CLASSES), CIFAR10_NOTE)
+
+
+def _cifar10h(part: str) -> Images:
+    images = _cifar10("test").with_soft(cifar10h_votes())
+    held = torch.arange(len(images)) >= len(images) - VOTED_HELD
+    return images.rows(held if part == "test" else ~held)
+
+
+def _cifar10n(part: str) -> Images:
+    images = _cifar10(part)
+    if part == "test":
+        return images
+    found = cifar10n_labels()
+    if not np.array_equal(found["y"], images.y.numpy()):
+        raise DataFileError("cifar10n_train_votes.npz is in another order than CIFAR-10's images.")
+    return images.with_soft(count_votes(found["votes"], images.n_classes))
 
 
 def _digits(part: str) -> Images:
@@ -191,6 +212,14 @@ def _digits(part: str) -> Images:
     chosen = slice(None, -DIGITS_HELD) if part == "train" else slice(-DIGITS_HELD, None)
     pixels = torch.from_numpy((X[chosen] / 16).astype(np.float32)).reshape(-1, 1, 8, 8)
     return Images(pixels, torch.from_numpy(y[chosen].astype(np.int64)), None, 10)
+
+
+SOURCES: dict[str, Callable[[str], Images]] = {
+    "cifar10": _cifar10,
+    "cifar10h": _cifar10h,
+    "cifar10n": _cifar10n,
+    "digits": _digits,
+}
 
 
 def cifar10h_votes() -> np.ndarray[Any, Any]:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from softwidth._checks import ArgumentError, check_choice, check_integer
+from softwidth._checks import ArgumentError, check_choice, check_count, check_integer
 from softwidth.bank import measures
 from softwidth.calibration import expected_calibration_error, mean_distance
 from softwidth.deep.data import Images, add_noise, load_images, split_images
 from softwidth.deep.families import Family, make_family, model_cost, seeded
 from softwidth.deep.training import Recipe, Trained, check_device, predict_logits, train
+from softwidth.deep.votes import check_votes, held_divergences, with_votes
 from softwidth.digests import digest
 from softwidth.fetch import cache_directory
 from softwidth.labels import make_targets, parse_scheme
@@ -34,7 +35,7 @@ NOISE_SEEDS = {"train": 0, "test": 1}
 
 @dataclass(frozen=True)
 class DeepSpec:
-    """One deep student, and the teacher and data that it shares with others.
+    """One deep student, and the teacher (or the votes) and data that it shares with others.
 
     Attributes
     ----------
@@ -45,9 +46,10 @@ class DeepSpec:
     shares : tuple of float
         Of the training images: for training, for validation, and kept back as a second test.
     data_seed : int
-        Of the split and, with 0 and 1 added, of the noise on training and test images.
+        Of the split, of simulated votes and, with 0 and 1 added, of the noise on training and test
+        images.
     teacher : mapping
-        ``family``, ``width``, ``step_size``, the family's settings, and whatever its recipe has of
+        Empty where `votes` are the soft labels. ``family``, ``width``, ``step_size``, the family's settings, and whatever its recipe has of
         its own, such as ``augment``.
     regime : {"in-sample", "cross-fitted"}
         Whether the teacher speaks of images that it has learned from, or each half of the images is
@@ -63,6 +65,11 @@ class DeepSpec:
 augment, mixed_precision
         As in `training.Recipe`. Teachers are trained on class ids, else by the same recipe where
         `teacher` says nothing else.
+    votes : mapping or None
+        Soft labels without a teacher: empty for the votes that come with the images of `source`, or
+        ``people`` and ``rate`` for simulated ones, see `votes.with_votes`.
+    limit : int or None
+        So many of the training images, the first, and no others.
     """
 
     source: str = "digits"
@@ -89,16 +96,28 @@ augment, mixed_precision
     share: float = 0.5
     augment: bool = False
     mixed_precision: bool = False
+    votes: Mapping[str, Any] | None = None
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("regime", self.regime, REGIMES)
         parse_scheme(self.labels)
         for name in ("data_seed", "teacher_seed", "seed"):
             check_integer(name, getattr(self, name))
-        missing = {"family", "width", "step_size"} - set(self.teacher)
-        if missing:
-            raise ArgumentError("teacher", dict(self.teacher), f"must have {sorted(missing)}.")
+        if self.limit is not None:
+            check_count("limit", self.limit)
+        self._check_teacher()
         self.recipe()
+
+    def _check_teacher(self) -> None:
+        missing = {"family", "width", "step_size"} - set(self.teacher)
+        if self.votes is None and missing:
+            raise ArgumentError("teacher", dict(self.teacher), f"must have {sorted(missing)}.")
+        if self.votes is not None:
+            check_votes(self.votes)
+            if self.teacher:
+                wish = "must be empty: the soft labels are `votes`."
+                raise ArgumentError("teacher", dict(self.teacher), wish)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON; what is None is left out."""
@@ -118,7 +137,9 @@ augment, mixed_precision
         """What determines data and soft labels."""
         names = ("source", "classes", "variance", "shares", "data_seed", "teacher", "regime", "teacher_seed")  # fmt: skip
         own = {name: getattr(self, name) for name in names}
-        return {**own, "recipe": asdict(self.teacher_recipe())}
+        # Left out where they are not given: teachers are kept under the hash of this.
+        own |= {name: value for name in ("votes", "limit") if (value := getattr(self, name)) is not None}  # fmt: skip
+        return own if self.votes is not None else {**own, "recipe": asdict(self.teacher_recipe())}
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +149,10 @@ class Bench:
     Attributes
     ----------
     train, val, test, spare : Images
-        The first three with the teacher's soft labels; `spare` are the training images kept back.
+        The first three with soft labels of the teacher or of people, the test images without where
+        nobody voted on them; `spare` are the training images kept back.
     facts : dict
-        About teacher and pixels, for every row.
+        About soft labels and pixels, for every row.
     """
 
     train: Images
@@ -146,18 +168,28 @@ class Bench:
 
 
 def images_of(spec: DeepSpec) -> dict[str, Images]:
-    """The images of a spec with their noise, by part."""
+    """The images of a spec with their noise and votes, by part."""
     noisy = {
-        part: add_noise(
-            load_images(spec.source, part, classes=spec.classes),
-            spec.variance,
-            seed=2 * spec.data_seed + seed,
-        )
+        part: add_noise(_given(spec, part), spec.variance, seed=2 * spec.data_seed + seed)
         for part, seed in NOISE_SEEDS.items()
     }
     names = ("train", "val", "spare")
     parts = split_images(noisy["train"], spec.shares, seed=spec.data_seed)
     return {**dict(zip(names, parts, strict=True)), "test": noisy["test"]}
+
+
+def _given(spec: DeepSpec, part: str) -> Images:
+    """The images of a part as they come, and the votes on them."""
+    images = load_images(spec.source, part, classes=spec.classes)
+    if part == "train" and spec.limit is not None:
+        images = images.rows(range(min(spec.limit, len(images))))
+    if spec.votes is None:
+        return images
+    images = with_votes(images, spec.votes, seed=[spec.data_seed, NOISE_SEEDS[part]])
+    if part == "train" and images.soft is None:
+        wish = f"must be simulated: nobody has voted on images of {spec.source}."
+        raise ArgumentError("votes", dict(spec.votes), wish)
+    return images
 
 
 def family_of(name: str, settings: Mapping[str, Any], images: Images) -> Family:
@@ -168,21 +200,30 @@ def family_of(name: str, settings: Mapping[str, Any], images: Images) -> Family:
 
 
 def prepare(spec: DeepSpec, device: str = "cpu") -> Bench:
-    """Data, and soft labels of a teacher trained for them."""
+    """Data, and soft labels: votes, or those of a teacher trained for them."""
     parts = images_of(spec)
+    if spec.votes is not None:
+        return Bench(**parts, facts=_soft_facts(parts["train"].P.double().numpy(), parts["train"]))
     soft, found = _taught(spec, parts, device)
     facts = {
         "teacher_val_accuracy": _accuracy(soft["val"], parts["val"]),
         "teacher_held_out_accuracy": _accuracy(soft["test"], parts["test"]),
-        "soft_accuracy": _accuracy(soft["train"], parts["train"]),
-        "soft_distance": mean_distance(soft["train"], parts["train"].y.numpy()),
+        **_soft_facts(soft["train"], parts["train"]),
         "teacher_epochs": found.epochs,
         "teacher_best_epoch": found.best_epoch,
         "teacher_seconds": round(found.seconds, 1),
-        "pixels": parts["train"].note,
     }
     told = {name: parts[name].with_soft(P) for name, P in soft.items()}
     return Bench(**told, spare=parts["spare"], facts=facts)
+
+
+def _soft_facts(P: np.ndarray[Any, Any], images: Images) -> dict[str, Any]:
+    """What soft labels (N, K) of training images are worth, and what their pixels are."""
+    return {
+        "soft_accuracy": _accuracy(P, images),
+        "soft_distance": mean_distance(P, images.y.numpy()),
+        "pixels": images.note,
+    }
 
 
 def _accuracy(P: np.ndarray[Any, Any], images: Images) -> float:
@@ -245,9 +286,11 @@ class DeepTrials:
     """`experiments.Experiment` of `DeepSpec`: students trained one after another.
 
     Metrics, by split (``train_``, ``val_``, ``test_``; ``spare_error``): ``error``, ``log_loss``,
-    ``brier``, ``ece``, and ``kl`` of the teacher's labels over the prediction; ``status``, ``epochs``,
+    ``brier``, ``ece``, and ``kl`` of the soft labels over the prediction (of the class ids where there
+    are none); ``temperature`` and ``test_kl_tempered`` where soft labels are votes; ``status``, ``epochs``,
     ``best_epoch``, ``parameters``, ``multiply_adds``, and the facts of `prepare`. Curves: who is
-    wrong on which held-out image, and the history of training.
+    wrong on which held-out image, and the history of training; ``test_kl`` and ``test_kl_tempered`` by
+    image where soft labels are votes (`votes.held_divergences`).
 
     Attributes
     ----------
@@ -284,7 +327,7 @@ class DeepTrials:
         cost = model_cost(model, bench.train.X.shape[1:])
         data = bench.train.with_soft(labels_of(spec, bench.train))
         found = train(model, data, bench.val, spec.recipe(), seed=spec.seed, device=self.device)
-        metrics, curves = self._measured(found, bench)
+        metrics, curves = self._measured(found, bench, voted=spec.votes is not None)
         own = {"status": found.status, "epochs": found.epochs, "best_epoch": found.best_epoch}
         row = Row.of(
             spec.as_dict(),
@@ -295,18 +338,25 @@ class DeepTrials:
         )
         return replace(row, versions={**row.versions, "torch": str(torch.__version__)})
 
-    def _measured(self, found: Trained, bench: Bench) -> tuple[Metrics, Curves]:
+    def _measured(self, found: Trained, bench: Bench, *, voted: bool) -> tuple[Metrics, Curves]:
         metrics: Metrics = {}
         curves: Curves = {name: np.asarray(v, np.float32) for name, v in found.history.items()}
+        Q: dict[str, np.ndarray[Any, Any]] = {}
         for split in ("train", *HELD):
             part = getattr(bench, split)
             logits = self._logits(found, part)
+            Q[split] = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
             told = measured(logits, part)
             metrics |= {f"{split}_{name}": value for name, value in told.items()}
             if split in HELD:
                 metrics[f"{split}_rows"] = len(part)
                 curves[f"{split}_wrong"] = np.packbits(_wrong(logits, part))
         metrics["spare_error"] = float(_wrong(self._logits(found, bench.spare), bench.spare).mean())
+        if voted:
+            far = held_divergences(Q["val"], bench.val, Q["test"], bench.test)
+            metrics["temperature"] = far.pop("temperature")
+            metrics["test_kl_tempered"] = float(far["test_kl_tempered"].mean())
+            curves |= far
         return metrics, curves
 
     def _logits(self, found: Trained, images: Images) -> np.ndarray[Any, Any]:
@@ -344,10 +394,11 @@ _known_costs: dict[str, tuple[int, int]] = {}
 
 def _member(spec: DeepSpec) -> tuple[int, int]:
     """Multiply-adds of the student, and how many images it learns from; looked up once."""
-    key = digest(spec.family, spec.settings, spec.width, spec.source, spec.classes, spec.shares)
+    key = digest(spec.family, spec.settings, spec.width, spec.source, spec.classes, spec.shares, spec.limit)  # fmt: skip
     if key not in _known_costs:
         images = load_images(spec.source, classes=spec.classes)
         model = family_of(spec.family, spec.settings, images)(spec.width)
         work = model_cost(model, images.X.shape[1:]).multiply_adds
-        _known_costs[key] = work, round(spec.shares[0] * len(images))
+        rows = min(spec.limit or len(images), len(images))
+        _known_costs[key] = work, round(spec.shares[0] * rows)
     return _known_costs[key]

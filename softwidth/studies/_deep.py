@@ -42,11 +42,12 @@ class Size:
 
     Attributes
     ----------
-    classes : tuple of int
+    classes : tuple of int or None
+        None for all.
     variances : tuple of float
         Of the noise, rising.
     teacher : mapping
-        See `deep.trials.DeepSpec`.
+        See `deep.trials.DeepSpec`; empty where votes are the soft labels.
     width : float
         Of the students that meet all levels of noise.
     widths : tuple of float
@@ -61,7 +62,7 @@ class Size:
         Other settings of `deep.trials.DeepSpec`.
     """
 
-    classes: tuple[int, ...]
+    classes: tuple[int, ...] | None
     variances: tuple[float, ...]
     teacher: Mapping[str, Any]
     width: float
@@ -186,8 +187,7 @@ def cell_line(
 ) -> dict[str, Any]:
     """A line of the table: errors, gains over hard labels, and what is behind them."""
     variance, width, kind = name
-    rows, own, place = cells[name], errors[name], (variance, width)
-    metrics = [row.metrics for row in rows]
+    own, place = errors[name], (variance, width)
     gain = difference(errors[*place, "hard"], own, comparisons=comparisons)
     beyond = difference(errors[*place, "argmax"], own, comparisons=comparisons)
     return {
@@ -198,6 +198,14 @@ def cell_line(
         **errors_told(own),
         **points("gain", gain),
         **points("beyond", beyond),
+        **behind_cell(cells[name]),
+    }
+
+
+def behind_cell(rows: Sequence[Row]) -> dict[str, Any]:
+    """What else there is to tell of the students of a cell."""
+    metrics = [row.metrics for row in rows]
+    return {
         "val_error": 100 * float(np.mean([m["val_error"] for m in metrics])),
         "spare_error": 100 * float(np.mean([m["spare_error"] for m in metrics])),
         "best_epoch": float(np.mean([m["best_epoch"] for m in metrics])),

@@ -35,6 +35,7 @@ NAMES = (
     "robustness",
     "vgg-cifar10",
     "vgg-teachers",
+    "human-votes",
 )
 VERDICTS = ("supported", "refuted", "undecided")
 

@@ -4,7 +4,7 @@ Teacher VGG 8+3, student VGG 2+3, Adam with L2, at most 100 epochs, patience 20.
 widths of the layers: here they are multiples of the standard ones (`Size`). Of CIFAR-10's 10,000
 training images of both classes (JPEG copies) 80 % are for training, for teacher and students alike,
 10 % for validation, and 10 % are kept back (``spare_error``); the test images are CIFAR-10's own
-2,000, their pixels the original ones. Noise is drawn once: an image is the same in every epoch.
+2,000, JPEG copies too. Noise is drawn once: an image is the same in every epoch.
 The teacher of CIFAR-10 is trained on crops and mirror images, as one that is not has no better test
 accuracy than its students here; students see the images as they are, with the soft labels of these.
 Step sizes are chosen at one level of noise, each kind its own from one grid, by validation error.
@@ -205,7 +205,7 @@ def _said(table: pandas.DataFrame, source: str) -> list[Said]:
 
 
 def _pixels(noise: list[dict[str, Any]]) -> list[Said]:
-    """How far the training images are off the original ones."""
+    """How far the images are off the original ones."""
     notes = {line["pixels"]: line["row"] for line in noise if isinstance(line["pixels"], str)}
     return [Said(note, (row,)) for note, row in notes.items() if note]
 
