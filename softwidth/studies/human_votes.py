@@ -3,7 +3,7 @@
 CIFAR-10H: 47 to 63 people on each of CIFAR-10's 10,000 test images. The last 3,000 are the test
 images here, 80 % of the others for training, 15 % for validation, 5 % are kept back. Error is
 counted against the true class; the divergence (KL, nats) is of the held-out votes over what a student
-says. CIFAR-10N: three people on each training image. Of the first 10,000 80, 15 and 5 % are used in the
+says. CIFAR-10N: three people on each training image. Of the first 8,000 80, 15 and 5 % are used in the
 same way; the test images are CIFAR-10's 10,000, and error is counted against the true class. All images
 are JPEG copies. Students and recipe are those of `vgg_cifar10`, without noise, on all ten classes.
 
@@ -58,7 +58,7 @@ KINDS = {MANY: ("soft", "argmax"), FEW: ("soft", "argmax", "drawn")}
 SETS: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
     "cifar10": {
         MANY: ("CIFAR-10H", {"source": "cifar10h", "votes": {}}),
-        FEW: ("CIFAR-10N", {"source": "cifar10n", "votes": {}, "limit": 10_000}),
+        FEW: ("CIFAR-10N", {"source": "cifar10n", "votes": {}, "limit": 8000}),
     },
     "digits": {
         MANY: ("50 simulated people", {"source": "digits", "votes": {"people": 50, "rate": 0.05}}),
