@@ -1,28 +1,28 @@
 """VGG students of people's votes: their shares against their majority, and against one person's label.
 
 CIFAR-10H: 47 to 63 people on each of CIFAR-10's 10,000 test images. The last 3,000 are the test
-images here, 80 % of the others for training, 15 % for validation, 5 % are kept back. Error is
-counted against the true class; the divergence (KL, nats) is of the held-out votes over what a student
-says. CIFAR-10N: three people on each training image. Of the first 8,000 80, 15 and 5 % are used in the
-same way; the test images are CIFAR-10's 10,000, and error is counted against the true class. All images
-are JPEG copies. Students and recipe are those of `vgg_cifar10`, without noise, on all ten classes.
+images here; of the others 80 % are for training, 15 % for validation, 5 % are kept back. Error is
+against the true class, the divergence (KL, nats) that of the held-out votes over what a student says.
+CIFAR-10N: three people on each training image. The first 8,000 are shared out in the same way; the
+test images are CIFAR-10's 10,000, and error is against the true class. All images are JPEG copies.
+Students and recipe are those of `vgg_cifar10`, without noise, on all ten classes.
 
-A majority without a majority is one of the first by lot, anew for every student (6 % of CIFAR-10N's
-images; where there is one it is the set's ``aggre_label``); the one person is drawn by lot for every image
-and student. Step sizes and the best epoch are chosen by validation error against the true class: of
-every kind alike, and by labels cleaner than what it learns from. The tempered divergence is
-what is left of it after every student has its temperature fitted to the classes of validation images: a
-student that is only too sure can lose that.
+Where votes have no majority, one of the first is drawn by lot, anew for every student (6 % of
+CIFAR-10N's images; where they have one it is the set's ``aggre_label``). The one person is drawn by lot
+for every image and student. Step size and best epoch are chosen by validation error against the true
+class: alike for every kind, and by labels cleaner than those that it learns from. Tempered divergences
+are after every student has had its temperature fitted to the true classes of validation images: an
+advantage over students that are only too sure is gone from them.
 
-Nobody has voted on digits. The people there are simulated, each wrong at a rate as in CIFAR-10H (50
-people, 5 %) and CIFAR-10N (3, 18 %), on all images and towards all other classes alike: nothing in
-their votes tells a hard image from an easy one, so that shares are only what averages the mistakes.
+Nobody has voted on digits. People there are simulated, wrong at about the rates of CIFAR-10H (50
+people, 5 %) and CIFAR-10N (3, 18 %), on all images and towards all other classes alike: such votes
+do not tell a hard image from an easy one, and shares only average the mistakes.
 
-The rule, written before the first full run. Four differences are judged together: on both sets the
-shares' gain in error over the majority, with many votes their gain in divergence over the majority, with
-few their gain in error over one person's label. *Supported* if all four intervals are above 0,
-*refuted* if one is below 0. The effect told is the smaller gain in error over the majority. Digits decide only
-where CIFAR-10 was not run.
+The rule, written before the first full run. Four differences are judged together: on both sets what the
+shares gain in error over the majority; with many votes also what they gain in divergence over the
+majority; with few also what they gain in error over one person's label. *Supported* if all four
+intervals are above 0, *refuted* if one is below 0. The effect told is the smaller gain in error over
+the majority. Digits decide only where CIFAR-10 was not run.
 """
 
 from __future__ import annotations
