@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAMES = (
     "table1",
     "table1-choices",
+    "table1-extended",
     "initialisation",
     "radius",
     "teacher",
