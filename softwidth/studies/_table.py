@@ -12,7 +12,10 @@ from softwidth.store import Row
 from softwidth.studies._cells import cell_name
 from softwidth.studies._compare import Difference, difference, wrong
 from softwidth.studies._least import Students, least_columns, least_widths
-from softwidth.studies._tuned import Cell
+from softwidth.studies._scenes import SMOKE
+from softwidth.studies._study import Ask, Scale
+from softwidth.studies._tuned import Cell, tuned
+from softwidth.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
     import pandas
@@ -28,6 +31,29 @@ def by_width(found: Found) -> dict[tuple[int, str], list[Row]]:
 
 def _kind(labels: str) -> str:
     return "hard" if labels.startswith("flipped") else labels
+
+
+def tuned_lines(
+    ask: Ask,
+    scale: Scale,
+    base: TrialSpec,
+    group: Mapping[str, Any],
+    *,
+    widths: Sequence[int],
+    comparisons: int,
+    **grid: Any,
+) -> list[dict[str, Any]]:
+    """Train one group by the protocol, ten students of every width and label kind, and tell it.
+
+    Parameters
+    ----------
+    ask, scale, base, group, widths, comparisons
+        See `_study`, `_tuned.tuned` and `group_lines`.
+    **grid
+        Settings of `_tuned.tuned`, such as ``step_sizes``, at full size.
+    """
+    found = tuned(ask, base, seeds=scale(10, 2), width=widths, labels=KINDS, **scale(grid, SMOKE))
+    return group_lines(group, by_width(found), draws=base.draws, comparisons=comparisons)
 
 
 def group_lines(

@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from softwidth.studies._gains import draw_gains, everywhere, groups
-from softwidth.studies._scenes import SMOKE, noisy_parity, scene
+from softwidth.studies._scenes import noisy_parity, scene
 from softwidth.studies._study import Ask, Scale, Verdict
-from softwidth.studies._table import KINDS, by_width, group_lines
-from softwidth.studies._tuned import tuned
+from softwidth.studies._table import tuned_lines
 
 if TYPE_CHECKING:
     import altair
@@ -52,12 +51,10 @@ def _of_data(ask: Ask, scale: Scale, source: str) -> list[dict[str, Any]]:
     for name in scale(NETWORKS, list(NETWORKS)[-2:]):
         base = noisy_parity(source, scale, **NETWORKS[name])
         grid = {"step_sizes": ADAM_STEPS} if base.optimiser == "adam" else {}
-        found = tuned(
-            ask, base, seeds=scale(10, 2), width=here.widths, labels=KINDS, **scale(grid, SMOKE)
+        group = {"data": source, "network": name}
+        lines += tuned_lines(
+            ask, scale, base, group, widths=here.widths, comparisons=COMPARISONS, **grid
         )
-        lines += group_lines(
-            {"data": source, "network": name}, by_width(found), draws=here.draws, comparisons=COMPARISONS
-        )  # fmt: skip
     return lines
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from softwidth.studies._gains import groups, said_of, told
-from softwidth.studies._scenes import SMOKE, noisy_parity, scene
+from softwidth.studies._scenes import noisy_parity, scene
 from softwidth.studies._slope import weighted_slope
 from softwidth.studies._study import Ask, Scale, Verdict
-from softwidth.studies._table import KINDS, by_width, group_lines
-from softwidth.studies._tuned import tuned
+from softwidth.studies._table import tuned_lines
 
 if TYPE_CHECKING:
     import altair
@@ -39,14 +38,9 @@ def _of_data(ask: Ask, scale: Scale, source: str) -> list[dict[str, Any]]:
     here = scene(source, scale)
     lines: list[dict[str, Any]] = []
     for noise in scale(NOISES.get(source, NOISES["digits"]), (0.0, 0.8)):
-        found = tuned(
-            ask, noisy_parity(source, scale, noise=noise, draws=here.draws if noise else 1),
-            seeds=scale(10, 2), width=here.widths, labels=KINDS, **scale({}, SMOKE),
-        )  # fmt: skip
-        lines += group_lines(
-            {"data": source, "noise": noise}, by_width(found),
-            draws=here.draws if noise else 1, comparisons=COMPARISONS,
-        )  # fmt: skip
+        base = noisy_parity(source, scale, noise=noise, draws=here.draws if noise else 1)
+        group = {"data": source, "noise": noise}
+        lines += tuned_lines(ask, scale, base, group, widths=here.widths, comparisons=COMPARISONS)
     return lines
 
 

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softwidth.studies._gains import groups, said_of, told
-from softwidth.studies._scenes import SMOKE, Scene, noisy_parity, scene
+from softwidth.studies._scenes import Scene, noisy_parity, scene
 from softwidth.studies._slope import weighted_slope
 from softwidth.studies._study import Ask, Said, Scale, Verdict
-from softwidth.studies._table import KINDS, by_width, group_lines
-from softwidth.studies._tuned import tuned
+from softwidth.studies._table import tuned_lines
 from softwidth.studies.clean_limit import NOISES
 from softwidth.trial_margins import MarginSpec, MarginTrials
 from softwidth.trial_spec import TrialSpec
@@ -68,8 +67,7 @@ def _noisy(ask: Ask, scale: Scale, source: str) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     for noise in scale(NOISES.get(source, NOISES["digits"]), (0.0, 0.8)):
         here = scene(source, scale)
-        here = replace(here, draws=here.draws if noise else 1)
-        base = noisy_parity(source, scale, noise=noise, draws=here.draws)
+        base = noisy_parity(source, scale, noise=noise, draws=here.draws if noise else 1)
         lines += _group(ask, scale, here, {"way": f"noise on {source}", "level": noise}, base)
     return lines
 
@@ -87,10 +85,9 @@ def _group(
     ask: Ask, scale: Scale, here: Scene, group: dict[str, Any], base: TrialSpec
 ) -> list[dict[str, Any]]:
     (limit,) = ask([MarginSpec(base)], MarginTrials())
-    found = tuned(ask, base, seeds=scale(10, 2), width=here.widths, labels=KINDS, **scale({}, SMOKE))  # fmt: skip
     margin = {"data": base.source, "margin": limit.metrics["upper"], "margin_low": limit.metrics["lower"], "margin_id": limit.id}  # fmt: skip
-    return group_lines(
-        {**group, **margin}, by_width(found), draws=here.draws, comparisons=COMPARISONS
+    return tuned_lines(
+        ask, scale, base, {**group, **margin}, widths=here.widths, comparisons=COMPARISONS
     )
 
 

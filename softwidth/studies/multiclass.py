@@ -11,10 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from softwidth.studies._gains import draw_curves, everywhere, groups, said_of
-from softwidth.studies._scenes import PARITY, SMOKE, noisy_parity, scene
+from softwidth.studies._scenes import PARITY, noisy_parity, scene
 from softwidth.studies._study import Ask, Scale, Verdict
-from softwidth.studies._table import KINDS, by_width, group_lines
-from softwidth.studies._tuned import tuned
+from softwidth.studies._table import tuned_lines
 
 if TYPE_CHECKING:
     import altair
@@ -41,13 +40,9 @@ def _of_data(ask: Ask, scale: Scale, source: str) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     for task, positive in TASKS.items():
         own = widths if positive is None else here.widths  # parity's are the other studies' too
-        found = tuned(
-            ask, noisy_parity(source, scale, positive=positive), seeds=scale(10, 2), width=own,
-            labels=KINDS, **scale({}, SMOKE),
-        )  # fmt: skip
-        lines += group_lines(
-            {"data": source, "task": task}, by_width(found), draws=here.draws, comparisons=COMPARISONS
-        )  # fmt: skip
+        base = noisy_parity(source, scale, positive=positive)
+        group = {"data": source, "task": task}
+        lines += tuned_lines(ask, scale, base, group, widths=own, comparisons=COMPARISONS)
     return lines
 
 

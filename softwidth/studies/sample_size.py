@@ -13,11 +13,10 @@ import numpy as np
 
 from softwidth.store import Row
 from softwidth.studies._gains import groups, said_of, told
-from softwidth.studies._scenes import SMOKE, noisy_parity, scene
+from softwidth.studies._scenes import noisy_parity, scene
 from softwidth.studies._slope import weighted_slope
 from softwidth.studies._study import Ask, Said, Scale, Verdict
-from softwidth.studies._table import KINDS, by_width, group_lines
-from softwidth.studies._tuned import tuned
+from softwidth.studies._table import tuned_lines
 from softwidth.trial_margins import MarginSpec, MarginTrials
 from softwidth.trial_spec import TrialSpec
 
@@ -49,11 +48,8 @@ def _of_size(ask: Ask, scale: Scale, source: str, n: int | None) -> list[dict[st
     steps_an_epoch = -(-rows // here.batch_size)
     epochs = scale(max(1, round(STEPS / steps_an_epoch)), here.epochs)
     base = noisy_parity(source, scale, student_rows=n, epochs=epochs, regime="cross-fitted")
-    found = tuned(
-        ask, base, seeds=scale(10, 2), width=here.widths, labels=KINDS, **scale({}, SMOKE)
-    )  # fmt: skip
     group = {"data": source, "rows": rows, "epochs": epochs, **_margin(ask, base)}
-    return group_lines(group, by_width(found), draws=here.draws, comparisons=COMPARISONS)
+    return tuned_lines(ask, scale, base, group, widths=here.widths, comparisons=COMPARISONS)
 
 
 def _margin(ask: Ask, base: TrialSpec) -> dict[str, Any]:

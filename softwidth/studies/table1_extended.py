@@ -15,11 +15,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from softwidth.studies._gains import groups, sign, told
-from softwidth.studies._scenes import PARITY, SMOKE, TOY
+from softwidth.studies._scenes import PARITY, TOY
 from softwidth.studies._slope import weighted_slope
 from softwidth.studies._study import Ask, Said, Scale, Verdict
-from softwidth.studies._table import KINDS, by_width, group_lines, records
-from softwidth.studies._tuned import tuned
+from softwidth.studies._table import records, tuned_lines
 from softwidth.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -67,11 +66,9 @@ def _of_cell(
         epochs=scale(EPOCHS, 3), batch_size=BATCH, momentum=0.9, schedule="cosine", width=WIDTHS[0],
         **TASKS[task][0],
     )  # fmt: skip
-    found = tuned(
-        ask, base, seeds=scale(10, 2), width=scale(WIDTHS, WIDTHS[:2]), labels=KINDS, **scale({}, SMOKE)
-    )  # fmt: skip
     group = {"data": source, "task": task, "regime": regime, "noise": noise}
-    return group_lines(group, by_width(found), draws=draws, comparisons=COMPARISONS)
+    widths = scale(WIDTHS, WIDTHS[:2])
+    return tuned_lines(ask, scale, base, group, widths=widths, comparisons=COMPARISONS)
 
 
 def judge(table: pandas.DataFrame) -> Verdict:
