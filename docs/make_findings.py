@@ -12,6 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from softwidth.prior import FILE, fit_prior, written
+from softwidth.studies._gains import groups
 from softwidth.studies._study import NAMES, Said, Study, Verdict, find_study
 
 PAGE = Path(__file__).with_name("findings.md")
@@ -145,11 +147,27 @@ def _spans(numbers: list[int]) -> str:
 def _tell(kept: Kept) -> None:
     """Write verdict and cost of the last run into the study's own file."""
     record, path = kept.record, Path(inspect.getfile(kept.study))  # type: ignore[arg-type]
-    cost = f"{record['worker_seconds'] / 60:.0f} worker min, {record['students']:,} students of {' and '.join(record['data'])}"
+    cost = f"{record['worker_seconds'] / 60:.0f} worker min, {record['students']:,} students of {_listed(record['data'])}"
     text = path.read_text()
     for name, value in (("LAST", kept.verdict.told), ("COST", cost)):
         text = re.sub(rf"^{name} = .*$", lambda _, n=name, v=value: f"{n} = {json.dumps(v)}", text, flags=re.M)  # fmt: skip
     path.write_text(text)
+
+
+def _listed(names: list[str]) -> str:
+    """Names in a sentence.
+
+    >>> _listed(["digits", "wine", "mnist"]), _listed(["digits"])
+    ('digits, wine and mnist', 'digits')
+    """
+    *firsts, last = names
+    return f"{', '.join(firsts)} and {last}" if firsts else last
+
+
+def prior_text() -> str:
+    """The guess that plans show before training, fitted to the sheet of study ``robustness``."""
+    kept = Kept("robustness")
+    return written(fit_prior(groups(kept.table, ("data", "task"))))
 
 
 if __name__ == "__main__":
@@ -157,3 +175,5 @@ if __name__ == "__main__":
         if Kept(name).exists:
             _tell(Kept(name))
     PAGE.write_text(findings())
+    if Kept("robustness").exists:
+        (Path(inspect.getfile(fit_prior)).parent / FILE).write_text(prior_text())

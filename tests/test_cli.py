@@ -16,6 +16,7 @@ import pytest
 from softwidth import cli
 from softwidth._checks import ArgumentError
 from softwidth._output import write_whole
+from softwidth.builtin import BUILT_IN
 
 QUICK = ["--widths", "2,8", "--seeds", "2", "--epochs", "8"]
 
@@ -139,11 +140,7 @@ def test_output_that_cannot_be_written_is_found_before_the_work(tmp_path, capsys
 
 def test_json_keeps_stdout_clean(tmp_path):
     done = run("data", "list", "--json", SOFTWIDTH_DATA=str(tmp_path))
-    assert {row["name"] for row in json.loads(done.stdout)["data"]} == {
-        "digits",
-        "mnist",
-        "cifar10",
-    }
+    assert {row["name"] for row in json.loads(done.stdout)["data"]} == set(BUILT_IN)
     assert done.stderr == ""
 
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from softwidth.store import Row
 
 CLAIM = "No student of the theory's kind loses more than its certificate says before it is trained."
-COST = "not run yet"
-LAST = "not run yet"
+COST = "56 worker min, 1,020 students of digits and mnist"
+LAST = "supported: +0.75 (+0.00 to +0.75) of its certificate, the closest; least and largest"
 
 CLASSES: dict[int, dict[str, Any]] = {2: {"positive": PARITY}, 10: {}}
 CIRCLE = "circle(8)"
