@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,12 @@ def silent() -> Iterator[None]:
         yield
     finally:
         _silent.reset(token)
+
+
+def tell(sentence: str) -> None:
+    """A sentence on stderr that people want before the work goes on."""
+    if not _silent.get():
+        print(sentence, file=sys.stderr)
 
 
 class Progress:

@@ -172,6 +172,13 @@ class _Bin(Part):
     share: float | None = None
 
 
+class _Prior(Part):
+    said: str = ""
+    saving: float | None = None
+    interval: Interval | None = None
+    factors: dict[str, float | None] = {}
+
+
 class _Margin(Part):
     kind: str = "kernel"
     lower: float | None = None
@@ -257,6 +264,7 @@ class _Plan(Part):
     search: _Search = _Search()
     tolerance: float | None = None
     level: float = 0.95
+    prior: _Prior | None = None
     margin: _Margin | None = None
     theory: dict[str, Any] | None = None
     curve: list[_CurveRow] = Field(min_length=1)

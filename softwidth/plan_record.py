@@ -57,6 +57,8 @@ class Plan:
         Where it is kept, if anywhere.
     votes : Votes or None
         What fewer votes a row would have done, where it was asked.
+    prior : dict or None
+        What was to be expected before any student was trained, see `prior.Prior.guess`.
     """
 
     source: str | Path | None  # where the data are to be loaded from, if that can be said
@@ -70,6 +72,7 @@ class Plan:
     seconds: float
     keeper: Keeper
     votes: Votes | None = None
+    prior: dict[str, Any] | None = None
 
     @property
     def tuned(self) -> Tuned:
@@ -182,6 +185,7 @@ def record(plan: Plan) -> dict[str, Any]:
             "tolerance": spec.tolerance,
             "level": LEVEL,
             **class_record(data, plan.task.test, {k: _shown(plan, k) for k in KINDS}),
+            "prior": plan.prior,
             "margin": plan.theory.margin,
             "theory": plan.theory.theory,
             "curve": curve,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from softwidth._checks import ArgumentError
+from softwidth._progress import tell
 from softwidth._types import Dataset
 from softwidth.advice import recommend
 from softwidth.balance import class_counts, class_factors, class_warnings
@@ -26,8 +27,9 @@ from softwidth.plan_labels import SoftLabels
 from softwidth.plan_record import Plan
 from softwidth.plan_spec import LOADED, PlanSpec
 from softwidth.plan_store import Keeper
-from softwidth.plan_theory import theory_at
+from softwidth.plan_theory import Separation, theory_at
 from softwidth.plan_votes import SHARE, TOO_SHORT, ask_votes
+from softwidth.prior import prior_of
 from softwidth.rounds import Search
 from softwidth.spec_file import Script, SpecFile, read_spec
 from softwidth.store import Store
@@ -122,6 +124,7 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keep
     separation = _timed(
         pace, "margin", lambda: keeper.separation(task, spec, data.n_classes, pace.left)
     )
+    prior = _prior(labels, separation, spec)
     counts = raw_votes(labels, spec)
     pace.budget *= 1 - SHARE if counts is not None else 1
     search = search_widths(task, spec, pace, script=script, keeper=keeper)
@@ -150,7 +153,25 @@ def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keep
         seconds=time.monotonic() - pace.started,
         keeper=keeper,
         votes=votes,
+        prior=prior,
     )
+
+
+def _prior(labels: SoftLabels, separation: Separation, spec: PlanSpec) -> dict[str, Any] | None:
+    """The guess before training, told on stderr: it was fitted to savings by the share of mistakes."""
+    if spec.metric != "error":
+        return None
+    data = labels.dataset
+    found = prior_of(
+        labels.lesson.health,
+        n_classes=data.n_classes,
+        rows=len(data.y_train),
+        features=data.n_features,
+        margin=separation.upper,
+    )
+    if found is not None:
+        tell(found["said"])
+    return found
 
 
 def task_of(labels: SoftLabels, spec: PlanSpec) -> Task:

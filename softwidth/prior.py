@@ -18,11 +18,18 @@ import numpy as np
 
 from softwidth._checks import ArgumentError
 from softwidth._types import Array
+from softwidth.health import Health
 
-FACTORS = ("margin", "distance", "quality", "rows_per_feature")
 ON_LOG_SCALE = {"margin", "rows_per_feature"}
 LEAST_MARGIN = 1e-4  # of rows that nothing separates, for its logarithm
 PENALTY = 3.0  # rows' worth of doubt about every slope; set before the first fit
+NAMES = {
+    "margin": "margin",
+    "distance": "mean |p - y|",
+    "quality": "teacher",
+    "rows_per_feature": "rows per feature",
+}
+FACTORS = tuple(NAMES)
 LEVEL = 0.95
 FILE = "prior.json"
 
@@ -79,10 +86,11 @@ class Prior:
         """
         from scipy.stats import t
 
-        x = on_scale(factors)
+        given = on_scale(factors)
+        x = np.clip(given, self.low, self.high)  # a line says nothing beyond what it was fitted to
         log = self.mean + float(np.dot(self.slopes, (x - self.centre) / np.array(self.scale)))
         off = float(t.isf((1 - LEVEL) / 2, self.sources - 1)) * self.error
-        outside = (x < self.low) | (x > self.high)
+        outside = given != x
         return {
             "saving": float(2**log),
             "interval": [float(2 ** (log - off)), float(2 ** (log + off))],
@@ -91,6 +99,57 @@ class Prior:
             "by_factors": any(self.slopes),
             **{name: getattr(self, name) for name in ("cases", "sources", "error", "skill")},
         }
+
+
+def prior_of(
+    health: Health, *, n_classes: int, rows: int, features: int, margin: float
+) -> dict[str, Any] | None:
+    """The guess about a plan, with the words for it in ``said``; None where the package has no prior.
+
+    Parameters
+    ----------
+    health : Health
+        Of the soft labels. A teacher counts by the rows that it has not seen, where there are such.
+    n_classes, rows, features : int
+        Of the students' rows.
+    margin : float
+        Upper end of their kernel margin.
+    """
+    prior = known_prior()
+    if prior is None:
+        return None
+    known = health.held_out_accuracy
+    right = health.accuracy if known is None else known
+    found = prior.guess(
+        {
+            "margin": margin,
+            "distance": health.distance,
+            "quality": quality(right, n_classes),
+            "rows_per_feature": rows / features,
+        }
+    )
+    return {**found, "said": told(found)}
+
+
+def told(guess: Case) -> str:
+    """A guess in words.
+
+    >>> told({"saving": 2.0, "interval": [0.5, 8.0], "unlike": ["margin"], "by_factors": False,
+    ...       "cases": 29, "sources": 7})
+    'Before any training, from 29 data sets of 7 sources: hard labels will need about 2 times as many neurons as soft ones (0.5 to 8, 95 %), as they did there on average; nothing that is known of these data before told more. They are unlike all of those in their margin.'
+    """
+    low, high = guess["interval"]
+    why = (
+        "by margin, mean |p - y|, teacher and rows per feature"
+        if guess["by_factors"]
+        else "as they did there on average; nothing that is known of these data before told more"
+    )
+    unlike = " and ".join(NAMES[name] for name in guess["unlike"])
+    return (
+        f"Before any training, from {guess['cases']} data sets of {guess['sources']} sources: hard labels will need about "
+        f"{guess['saving']:.2g} times as many neurons as soft ones ({low:.2g} to {high:.2g}, 95 %), {why}."
+        + (f" They are unlike all of those in their {unlike}." if unlike else "")
+    )
 
 
 def quality(accuracy: float, n_classes: int) -> float:

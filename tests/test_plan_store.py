@@ -184,7 +184,8 @@ def test_ctrl_c_is_one_line_that_says_what_is_kept(tmp_path, monkeypatch, capsys
     np.savez(tmp_path / "my.npz", **arrays())
     asked = ["plan", str(tmp_path / "my.npz"), "--widths", "2,4", "--seeds", "2", "--epochs", "2"]
     assert cli.main([*asked, "--out", str(tmp_path)]) == 130
-    err = [line for line in capsys.readouterr().err.splitlines() if line]
+    guess, *err = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert guess.startswith("Before any training")
     place = tmp_path / "plan.sqlite"
     told = f"stopped; {calls[0]} students are in {place}, and the same call goes on from there"
     assert err == [f"softwidth: {told}"]

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from plans import stored_plan
 from sklearn.linear_model import Ridge
 
+from docs import make_findings
+from softwidth import planner, prior, report
 from softwidth._checks import ArgumentError
+from softwidth.health import Health
 from softwidth.prior import FACTORS, PENALTY, errors_left_out, fit_prior, on_scale, quality
 from softwidth.studies import robustness
 
-TABLE = Path(__file__).parents[1] / "results" / "robustness.csv"
+HERE = Path(prior.__file__).with_name(prior.FILE)
+FACTS = {"margin": 0.03, "distance": 0.2, "quality": 0.8, "rows_per_feature": 5.0}
 
 
 def cases(slope, noise, *, sources=8, each=4, seed=0):
@@ -78,6 +83,8 @@ def test_data_unlike_all_others_are_told():
     found = fit_prior(cases(4.0, 0.3))
     far = {"margin": 0.4, "distance": 0.2, "quality": 0.6, "rows_per_feature": 1e5}
     assert found.guess(far)["unlike"] == ["margin", "rows_per_feature"]
+    farther = {**far, "margin": 0.5, "rows_per_feature": 1e9}
+    assert found.guess(farther)["saving"] == found.guess(far)["saving"]
     with pytest.raises(ArgumentError, match="distance"):
         found.guess({**far, "distance": None})
     with pytest.raises(ArgumentError, match="cases"):
@@ -126,3 +133,59 @@ def test_the_sheet_knows_its_sources():
     with pytest.raises(ArgumentError, match="cifar10h"):
         robustness.cases_of("cifar10")
     assert all(robustness.cases_of(source) for source in robustness.SHEET)
+
+
+def test_the_packages_prior_is_that_of_the_results():
+    """Otherwise: ``python -m docs.make_findings``."""
+    assert HERE.read_text() == make_findings.prior_text()
+    stored = prior.known_prior()
+    again = fit_prior(
+        make_findings.groups(make_findings.Kept("robustness").table, ("data", "task"))
+    )
+    assert stored == again
+
+
+def test_a_plan_tells_its_guess_before_it_trains(capsys, monkeypatch):
+    """What is told is what the factors of the very plan give, and nothing has been trained by then."""
+    fitted = fit_prior(cases(4.0, 0.5))
+    monkeypatch.setattr(prior, "known_prior", lambda: fitted)
+    search, trained_before = planner.search_widths, []
+
+    def searched(*given, **settings):
+        trained_before.append(capsys.readouterr().err)
+        return search(*given, **settings)
+
+    monkeypatch.setattr(planner, "search_widths", searched)
+    small = {"pair": [3, 8], "widths": [2, 4], "seeds": 2, "rounds": 0, "epochs": 5}
+    found = planner.plan("digits", **small).as_dict()
+    labels, margin, data = found["labels"]["health"], found["margin"], found["data"]
+    factors = {
+        "margin": margin["upper"],
+        "distance": labels["distance"],
+        "quality": quality(labels["held_out_accuracy"], 2),
+        "rows_per_feature": data["students_rows"] / data["n_features"],
+    }
+    assert found["prior"]["saving"] == pytest.approx(fitted.guess(factors)["saving"], rel=1e-4)
+    assert found["prior"]["said"] in trained_before[0]
+    assert planner.plan("digits", **small, metric="kl").as_dict()["prior"] is None
+
+
+def test_labels_that_came_with_the_data_count_by_their_own_rows(monkeypatch):
+    monkeypatch.setattr(prior, "known_prior", lambda: fit_prior(cases(4.0, 0.5)))
+    health = Health(None, None, accuracy=0.9, distance=0.2, held_out_distance=None, calibration_error=None)  # fmt: skip
+    sizes = {"n_classes": 2, "rows": 100, "features": 20, "margin": 0.03}
+    found = prior.prior_of(health, **sizes)
+    assert found["factors"] == pytest.approx(FACTS)
+    monkeypatch.setattr(prior, "known_prior", lambda: None)
+    assert prior.prior_of(health, **sizes) is None
+
+
+def test_the_page_holds_the_guess_beside_what_was_measured():
+    guess = fit_prior(cases(4.0, 0.5)).guess(FACTS)
+    given = {**stored_plan(), "prior": {**guess, "said": prior.told(guess)}}
+    shown = report.page(given)
+    assert "What was to be expected" in shown
+    low, high = guess["interval"]
+    assert f"about {guess['saving']:.2g} times as many neurons" in shown
+    assert f"({low:.2g} to {high:.2g}, 95 %)" in shown
+    assert "What was to be expected" not in report.page({**given, "prior": None})

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     import pandas
 
 CLAIM = "Margin, mean |p - y|, the teacher's quality and rows per feature tell what soft labels will save."  # fmt: skip
-COST = "not run yet"
-LAST = "not run yet"
+COST = "32 worker min, 31,912 students of digits, breast-cancer, wine, diabetes, mnist, cifar10h and chaosnli"
+LAST = "undecided: +0.37 (-0.01 to +0.51) of the spread on sources left out"
 
 SHEET = ("digits", "breast-cancer", "wine", "diabetes", "mnist", "cifar10h", "chaosnli")
 WIDTHS = (2, 4, 8, 16, 32)
