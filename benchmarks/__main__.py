@@ -22,7 +22,7 @@ from benchmarks.quiet import Quiet
 for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(name, None)
 
-SECTIONS = ("bank", "kernels", "margins", "sizes", "startup")
+SECTIONS = ("bank", "deep", "kernels", "margins", "sizes", "startup")
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).with_name("README.md")
 SIGNS = {">=": "at least", "<=": "at most"}
