@@ -20,8 +20,18 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.int64]
+Width = int | float  # neurons of the hidden layer; a float multiplies the layers of a family
 
 SPLITS = ("train", "val", "test")
+
+
+def width_text(width: Width) -> str:
+    """A width in words: neurons as they are, a multiplier with its sign.
+
+    >>> width_text(16), width_text(0.125), width_text(1.0)
+    ('16', '×0.125', '×1')
+    """
+    return f"×{width:.4g}" if isinstance(width, float) else str(width)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from softwidth._types import Width, width_text
 from softwidth.least_width import Decision, Gain, LeastWidth, Saving
 
 
@@ -15,12 +16,12 @@ class Recommendation:
     Attributes
     ----------
     labels : {"soft", "hard", "either"}
-    width : int or None
+    width : int, float or None
     reason : str
     """
 
     labels: str
-    width: int | None
+    width: Width | None
     reason: str
 
 
@@ -80,14 +81,14 @@ def _amount(gain: Gain, sign: float, metric: str) -> str:
 
 def _width_text(labels: str, least: LeastWidth, decision: Decision) -> str:
     if least.width is None:
-        return f"{labels} would need more than {decision.widths[-1]}"
+        return f"{labels} would need more than {width_text(decision.widths[-1])}"
     low, high = least.interval
     ends = f"{_end_text(low, decision)} to {_end_text(high, decision)}"
-    return f"{labels} need width {least.width} ({ends})"
+    return f"{labels} need width {width_text(least.width)} ({ends})"
 
 
-def _end_text(width: int | None, decision: Decision) -> str:
-    return f"over {decision.widths[-1]}" if width is None else str(width)
+def _end_text(width: Width | None, decision: Decision) -> str:
+    return f"over {width_text(decision.widths[-1])}" if width is None else width_text(width)
 
 
 def _ratio_text(saving: Saving) -> str:

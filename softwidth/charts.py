@@ -14,6 +14,7 @@ import altair as alt
 
 from softwidth._checks import ArgumentError, check_path
 from softwidth._output import write_whole
+from softwidth._types import width_text
 from softwidth.page_text import LOSSES, NAMES, describe_curves, drawn, kinds
 from softwidth.plan_form import complete
 
@@ -96,7 +97,7 @@ def training_curves(plan: Plan) -> alt.Chart:
     """Excess of the training loss over the labels' entropy, by epoch, mean over seeds."""
     # A loss of exactly 0 has no place on a logarithmic axis.
     rows = [
-        {**row, "name": f"{NAMES[row['labels']]}, width {row['width']}"}
+        {**row, "name": f"{NAMES[row['labels']]}, width {width_text(row['width'])}"}
         for row in complete(plan)["training_curves"]
         if (row["kl"] or 0) > 0
     ]
@@ -267,8 +268,9 @@ def _data(rows: Rows) -> alt.Data:
 def _width_axis(plan: Plan) -> alt.X:
     widths = sorted({row["width"] for row in plan["curve"]})
     scale = alt.Scale(type="log", base=2, domain=[widths[0] * 0.82, widths[-1] / 0.82], nice=False)
-    axis = alt.Axis(values=widths, format="d", grid=False, labelOverlap=True)
-    return alt.X("place:Q", title="width (hidden neurons)", scale=scale, axis=axis)
+    digits, unit = ("~g", "multiplier") if plan["family"] else ("d", "hidden neurons")
+    axis = alt.Axis(values=widths, format=digits, grid=False, labelOverlap=True)
+    return alt.X("place:Q", title=f"width ({unit})", scale=scale, axis=axis)
 
 
 def _colour(shown: Sequence[str], symbol: str | None = None) -> alt.Color:

@@ -41,7 +41,7 @@ def plan_student(
     advice = made.recommendation
     own = "hard" if soft is None else "soft"
     labels = own if advice.labels == "either" else advice.labels
-    width = advice.width or int(made.as_dict()["curve"][-1]["width"])
+    width = int(advice.width or made.tuned.widths[-1])
     if labels == "soft" and soft is None:
         weight = None if sample_weight is None else check_weights("sample_weight", sample_weight, len(y))  # fmt: skip
         soft = _soft_labels(X, y, weight, TEACHER_SHARE * budget / FOLDS)

@@ -121,7 +121,7 @@ def _checked(found: Forecast) -> str:
             widest = found.measured.decision.widths[-1]
             parts.append(f"{kind} over {widest}")
         else:
-            inside = _between(least.width, low, high)
+            inside = _between(int(least.width), low, high)
             parts.append(f"{kind} {least.width}, {'inside' if inside else 'outside'}")
     return f" Measured afterwards: {'; '.join(parts)}."
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from softwidth._checks import ArgumentError, check_flag, check_integer, check_number
-from softwidth._types import Array, Dataset
+from softwidth._types import Array, Dataset, Width
 from softwidth.least_width import STEP, Decision
 from softwidth.pace import Pace, default_epochs
 from softwidth.plan_labels import SoftLabels, soft_labels
@@ -241,7 +241,7 @@ def extrapolated(
 
 
 def _as_widths(
-    octaves: Sequence[float], tried: Sequence[int] | None
+    octaves: Sequence[float], tried: Sequence[Width] | None
 ) -> tuple[int | None, int | None, int | None]:
     """Widths that exist, the next wider one; the lower end is the next narrower one.
 

@@ -73,7 +73,7 @@ class TrainingData:
     def start(self, student: Student) -> Network:
         """A student's network at its random start, in the features as they were given."""
         return initialise(
-            student.width,
+            student.neurons,
             self.n_features,
             self.n_classes,
             init=student.init,

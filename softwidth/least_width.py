@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from softwidth._checks import ArgumentError, check_number
-from softwidth._types import Array
+from softwidth._types import Array, Width
 from softwidth.balance import Shares
 from softwidth.ratio import not_ruled_out
 from softwidth.resampling import LEVEL, middle, nested_draws
@@ -31,14 +31,14 @@ class LeastWidth:
 
     Attributes
     ----------
-    width : int or None
+    width : int, float or None
         Least tried width that meets the target; ``None`` where none does.
-    interval : tuple of (int or None)
+    interval : tuple of (int, float or None)
         95 % interval; a ``None`` stands for "wider than all that were tried".
     """
 
-    width: int | None
-    interval: tuple[int | None, int | None]
+    width: Width | None
+    interval: tuple[Width | None, Width | None]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Decision:
 
     Attributes
     ----------
-    widths : tuple of int
+    widths : tuple of int or float
     errors : dict of str to ndarray, shape (widths,)
         Mean loss over seeds and rows, per label kind.
     intervals : dict of str to ndarray, shape (widths, 2)
@@ -106,9 +106,11 @@ class Decision:
         Mean loss over the widths, the estimate first, then the draws; paired between kinds.
     between : bool
         Whether least widths may lie between two tried ones.
+    step : int or float
+        The narrowest width that there is, and the distance from each to the next.
     """
 
-    widths: tuple[int, ...]
+    widths: tuple[Width, ...]
     errors: dict[str, Array]
     intervals: dict[str, Array]
     target: float
@@ -120,6 +122,7 @@ class Decision:
     seed_shares: dict[str, Array]
     mean_draws: dict[str, Array]
     between: bool
+    step: Width = STEP
 
     def gain(self, of: str, over: str) -> Gain:
         """Mean loss of the label kind `over` less that of `of`, over seeds, rows and tried widths.
@@ -162,7 +165,7 @@ class Decision:
 
     def _ends(self, places: np.ndarray[Any, Any]) -> tuple[Array, Array]:
         """Narrowest and widest least width that these places allow; beyond, the widest tried."""
-        narrowest, widest = _brackets(self.widths, self.between)
+        narrowest, widest = _brackets(self.widths, self.between, self.step)
         return (
             np.minimum(narrowest, self.widths[-1])[places],
             np.minimum(widest, self.widths[-1])[places],
@@ -171,12 +174,13 @@ class Decision:
 
 def decide(
     losses: Mapping[str, Any],
-    widths: Sequence[int],
+    widths: Sequence[Width],
     *,
     tolerance: float,
     target_kinds: Sequence[str] = ("hard", "soft"),
     others: Array | None = None,
     between: bool = False,
+    step: Width = STEP,
     shares: Shares | None = None,
     seed: int = 0,
 ) -> Decision:
@@ -188,8 +192,8 @@ def decide(
         Per label kind and width: who is wrong where, the share of a row's draws on which
         (`by_row`), or another loss by row. All kinds have as many seeds at a width, and all the
         same rows.
-    widths : sequence of int
-        Tried widths, rising.
+    widths : sequence of int or float
+        Tried widths, rising: neurons, or multipliers of a family.
     tolerance : float
         How far above the best loss still counts as good enough, in its unit.
     target_kinds : sequence of str
@@ -199,6 +203,8 @@ def decide(
     between : bool
         Widths between the tried ones are of interest: intervals then reach to the next tried width
         that is ruled out.
+    step : int or float
+        The narrowest width that there is, and the distance from each to the next.
     shares : Shares, optional
         What each row counts for; by default all count alike.
     seed : int
@@ -243,14 +249,24 @@ def decide(
         intervals={kind: middle(drawn.means[1:, k]).T for k, kind in enumerate(kinds)},
         target=target,
         best=target - tolerance,
-        least={kind: _least(of_kind, widths, between) for kind, of_kind in places.items()},
+        least={kind: _least(of_kind, widths, between, step) for kind, of_kind in places.items()},
         places=places,
         gaps={kind: gaps[LOW, 0, k] for k, kind in enumerate(kinds)},
         gap_draws={kind: gaps[:, :, k] for k, kind in enumerate(kinds)},
         seed_shares={kind: share[k] for k, kind in enumerate(kinds)},
         mean_draws={kind: drawn.means[:, k].mean(axis=1) for k, kind in enumerate(kinds)},
         between=between,
+        step=step,
     )
+
+
+def as_width(value: float, step: Width) -> Width:
+    """A width as whole as its step, and without the last digits of a sum.
+
+    >>> as_width(16.0, 2), as_width(0.1 + 0.2, 0.1)
+    (16, 0.3)
+    """
+    return int(value) if isinstance(step, int) else float(f"{value:.6g}")
 
 
 def by_row(losses: Array, draws: int) -> Array:
@@ -264,7 +280,7 @@ def by_row(losses: Array, draws: int) -> Array:
 
 def loss_intervals(
     cells: Sequence[Array],
-    widths: Sequence[int],
+    widths: Sequence[Width],
     *,
     shares: Shares | None = None,
     seed: int = 0,
@@ -274,7 +290,7 @@ def loss_intervals(
     return np.moveaxis(middle(drawn.means[1:]), 0, -1)
 
 
-def _cells(losses: Mapping[str, Any], widths: Sequence[int]) -> list[Array]:
+def _cells(losses: Mapping[str, Any], widths: Sequence[Width]) -> list[Array]:
     """Losses by width, each (kinds, seeds, N)."""
     if (np.diff(widths) <= 0).any():
         raise ArgumentError("widths", list(widths), "must rise.")
@@ -287,12 +303,12 @@ def _cells(losses: Mapping[str, Any], widths: Sequence[int]) -> list[Array]:
     return [np.stack([np.asarray(array, np.float32) for array in cell]) for cell in by_width]
 
 
-def _brackets(widths: Sequence[int], between: bool) -> tuple[Array, Array]:
+def _brackets(widths: Sequence[Width], between: bool, step: Width) -> tuple[Array, Array]:
     """Narrowest and widest least width for every place (W + 1,); the last place is beyond all."""
     tried = np.array([*widths, BEYOND])
     if not between:
         return tried, tried
-    narrowest = np.array([STEP, *(width + STEP for width in widths)], float)
+    narrowest = np.array([step, *(width + step for width in widths)], float)
     narrowest[-1] = BEYOND
     return np.minimum(narrowest, tried), tried
 
@@ -306,10 +322,12 @@ def _span(places: np.ndarray[Any, Any]) -> tuple[int, int]:
     return int(min(low, places[0, 0])), int(max(high, places[0, 0]))
 
 
-def _least(places: np.ndarray[Any, Any], widths: Sequence[int], between: bool) -> LeastWidth:
+def _least(
+    places: np.ndarray[Any, Any], widths: Sequence[Width], between: bool, step: Width
+) -> LeastWidth:
     """From places of least widths (estimate first) to widths; past the end is None."""
-    narrowest, widest = _brackets(widths, between)
+    narrowest, widest = _brackets(widths, between, step)
     low, high = _span(places)
     found = (widest[int(places[0, 0])], narrowest[low], widest[high])
-    width, lowest, highest = (None if np.isinf(end) else int(end) for end in found)
+    width, lowest, highest = (None if np.isinf(end) else as_width(end, step) for end in found)
     return LeastWidth(width, (lowest, highest))

@@ -47,7 +47,7 @@ def _span_bytes(students: Sequence[Student], data: TrainingData) -> int:
     """Of the weights in all features, made at the end of training in the span of the data."""
     if data.span is None:
         return 0
-    widths = [student.width for student in students]
+    widths = [student.neurons for student in students]
     one_block = 4 * 8 * min(SPAN_BLOCK, max(widths))  # in double precision
     return (data.n_features + 1) * ((sum(widths) + max(widths)) * data.X.itemsize + one_block)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from softwidth._types import Width, width_text
 from softwidth.plan_spec import PlanSpec
 
 Plan = Mapping[str, Any]
@@ -136,15 +137,25 @@ def number(value: Any, digits: int = 4) -> str:
     return f"{value:,.0f}" if abs(value) < 1e9 and value == round(value) else f"{value:.{digits}g}"
 
 
-def width_span(interval: Sequence[float | None] | None, widest: int) -> str:
+def width_span(interval: Sequence[float | None] | None, widest: Width) -> str:
     """An interval of widths; a missing end lies beyond the widest width tried.
 
     >>> width_span([2, 8], 128), width_span([16, None], 128), width_span([None, None], 128)
     ('2 to 8', '16 to over 128', 'over 128')
+    >>> width_span([0.125, None], 1.0)
+    '×0.125 to over ×1'
     """
     if interval is None:
         return MISSING
-    low, high = (f"over {widest}" if end is None else f"{end:g}" for end in interval)
+    multiplied = isinstance(widest, float)
+    low, high = (
+        f"over {width_text(widest)}"
+        if end is None
+        else width_text(end)
+        if multiplied
+        else f"{end:g}"
+        for end in interval
+    )
     return low if low == high else f"{low} to {high}"
 
 
@@ -177,11 +188,11 @@ def headline(plan: Plan) -> str:
     if labels == "either" and len(told) == 2 and len(enough) == 1:
         (kind,) = enough
         doubt = f"{'hard' if kind == 'soft' else 'soft'} ones may do as well, but no width tried was enough with them"
-        return f"{use[kind]}, width {width}: {doubt}"
+        return f"{use[kind]}, width {width_text(width)}: {doubt}"
     if labels == "either" and plan["gain"]["matters"]:
         better = "soft" if plan["gain"]["value"] > 0 else "hard"
-        return f"{text}, width {width}; at equal width {better} ones are better"
-    return f"{text}, width {width}"
+        return f"{text}, width {width_text(width)}; at equal width {better} ones are better"
+    return f"{text}, width {width_text(width)}"
 
 
 def gained(gain: Mapping[str, Any] | None, metric: str) -> str:
@@ -247,7 +258,9 @@ def describe_curves(plan: Plan, rows: str) -> str:
             for row in plan["curve"]
             if row["labels"] == kind and row[key] is not None
         )
-        ends = [f"{_short_loss(value, metric)} at width {width}" for width, value in points]
+        ends = [
+            f"{_short_loss(value, metric)} at width {width_text(width)}" for width, value in points
+        ]
         said.append(f"{NAMES[kind]}: {' to '.join(dict.fromkeys(ends[:1] + ends[-1:]))}.")
     if rows == "validation" and plan["target"] is not None:
         said.append(f"Target: {_short_loss(plan['target'], plan['metric'])}.")
@@ -323,7 +336,7 @@ def confidence(plan: Plan) -> tuple[list[str], list[tuple[str, list[str], str]]]
         for key, name, meaning in CONFIDENCE
         if any(row[key] is not None for _, row in rows)
     ]
-    return [f"{kind}, width {row['width']}" for kind, row in rows], measures
+    return [f"{kind}, width {width_text(row['width'])}" for kind, row in rows], measures
 
 
 def _shown(plan: Plan, kind: str) -> Mapping[str, Any] | None:
@@ -357,7 +370,8 @@ def rounds(plan: Plan) -> list[tuple[str, list[str]]]:
     """Rows of the table of rounds: number, and what was done, spent and known after each."""
     widest, table = max(row["width"] for row in plan["curve"]), []
     for place, entry in enumerate(plan["search"]["rounds"], 1):
-        seeds = ", ".join(f"{width}: {number(n)}" for width, n in entry["seeds"].items())
+        sign = "×" if isinstance(widest, float) else ""
+        seeds = ", ".join(f"{sign}{width}: {number(n)}" for width, n in entry["seeds"].items())
         spans = [width_span(entry["intervals"].get(kind), widest) for kind in ("soft", "hard")]
         saving = ratio_span(entry["saving"], None)
         students, seconds = number(entry["students"]), number(entry["seconds"], 2)
@@ -380,10 +394,12 @@ def remake(plan: Plan) -> list[tuple[str, str]]:
                 "softwidth plan --spec plan.toml",
             ),
         ]
-    usual = PlanSpec().model_dump(mode="json")
+    usual = {} if plan.get("family") else PlanSpec().model_dump(mode="json")
     asked = {k: v for k, v in plan["spec"].items() if v is not None and v != usual.get(k)}
-    told = ", ".join(["data", *(f"{name}={value!r}" for name, value in asked.items())])
-    return [("In Python, with the same data:", f"softwidth.plan({told})")]
+    first = ["make_student", "data"] if plan.get("family") else ["data"]
+    told = ", ".join([*first, *(f"{name}={value!r}" for name, value in asked.items())])
+    call = "softwidth.deep.plan" if plan.get("family") else "softwidth.plan"
+    return [("In Python, with the same data:", f"{call}({told})")]
 
 
 def margin_words(margin: Mapping[str, Any]) -> str:

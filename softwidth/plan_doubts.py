@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from softwidth._types import Array, Dataset
-from softwidth.least_width import STEP
+from softwidth._types import Array, Dataset, width_text
 from softwidth.plan_labels import SoftLabels
 from softwidth.rounds import Search
 from softwidth.signatures import step_too_large
@@ -107,11 +106,11 @@ def _of_widths(search: Search) -> Iterator[str]:
         least, widest = decision.least[kind], decision.widths[-1]
         if least.width is None:
             why = WIDER["fixed" if search.spec.fixed else search.ended]
-            yield f"No width up to {widest} meets the target with {kind} labels: {why}."
+            yield f"No width up to {width_text(widest)} meets the target with {kind} labels: {why}."
         elif least.width == decision.widths[0]:
-            narrower = "" if least.width == STEP else "narrower ones (--widths), "
+            narrower = "" if least.width == decision.step else "narrower ones (--widths), "
             yield (
-                f"The narrowest width tried, {least.width}, already meets the target with {kind} "
+                f"The narrowest width tried, {width_text(least.width)}, already meets the target with {kind} "
                 f"labels: try {narrower}a smaller --tolerance or a harder task."
             )
 
@@ -122,7 +121,7 @@ def _of_steps(search: Search) -> Iterator[str]:
     for kind in ("hard", "soft"):
         width = search.decision.least[kind].width or tuned.widths[-1]
         trials, step = tuned.trials((kind, width)), tuned.step_size((kind, width))
-        where = f"with {kind} labels at width {width}, at the step size that was chosen, {step:g}"
+        where = f"with {kind} labels at width {width_text(width)}, at the step size that was chosen, {step:g}"
         gone = sum(trial.diverged for trial in trials)
         signs = [step_too_large(_in_blocks(trial.curve["kl"])) for trial in trials]
         seen = [sign for sign in signs if sign is not None]
@@ -133,7 +132,7 @@ def _of_steps(search: Search) -> Iterator[str]:
         if len(grid) > 1 and step in (min(grid), max(grid)):
             other = "larger" if step == max(grid) else "smaller"
             yield (
-                f"The best step size with {kind} labels at width {width}, {step:g}, stands at the edge "
+                f"The best step size with {kind} labels at width {width_text(width)}, {step:g}, stands at the edge "
                 f"of those given (step_sizes): a {other} one may be better."
             )
 

@@ -12,7 +12,8 @@ from softwidth._checks import DataFileError
 
 Interval = tuple[float | None, float | None]  # of widths, None is "wider than all that were tried"
 Kind = Literal["soft", "hard", "argmax"]
-Width = Field(gt=0, le=2**31)  # on a logarithmic axis
+Width = int | float  # neurons, or the multiplier of a family
+Above0 = Field(gt=0, le=2**31)  # on a logarithmic axis
 
 
 class Part(BaseModel):
@@ -67,12 +68,12 @@ class _Labels(Part):
 
 class _Recommendation(Part):
     labels: Literal["soft", "hard", "either"]
-    width: int | None = None
+    width: Width | None = None
     reason: str = ""
 
 
 class _Least(Part):
-    width: int | None = None
+    width: Width | None = None
     interval: Interval | None = None
 
 
@@ -106,7 +107,7 @@ class _Gains(_Gain):
 
 class _Round(Part):
     why: list[str] = []
-    new_widths: list[int] = []
+    new_widths: list[Width] = []
     seeds: dict[str, int | None] = {}
     students: int | None = None
     seconds: float | None = None
@@ -121,7 +122,9 @@ class _Search(Part):
 
 class _CurveRow(Part):
     labels: Kind
-    width: int = Width
+    width: Width = Above0
+    parameters: int | None = None
+    operations: int | None = None
     step_size: float | None = None
     seeds: int | None = None
     diverged: int | None = None
@@ -148,7 +151,7 @@ class _CurveRow(Part):
 
 class _Tried(Part):
     labels: Kind
-    width: int = Width
+    width: Width = Above0
     step_size: float
     validation_error: float | None = None
     validation_balanced: float | None = None
@@ -158,7 +161,7 @@ class _Tried(Part):
 
 class _Epoch(Part):
     labels: Kind
-    width: int = Width
+    width: Width = Above0
     epoch: int
     cross_entropy: float | None = None
     kl: float | None = None
@@ -214,7 +217,7 @@ class _More(Part):
 
 
 class _VoteStep(Part):
-    votes: int = Width
+    votes: int = Above0
     all: bool = False
     soft: _Looked = _Looked()
     hard: _Looked = _Looked()
@@ -242,6 +245,7 @@ class _Training(Part):
 class _Plan(Part):
     softwidth: str | None = None
     command: str | None = None
+    family: str | None = None
     spec: dict[str, Any] = {}
     seconds: float | None = None
     spent: dict[str, float | None] = {}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from softwidth import __version__
-from softwidth._types import Array
+from softwidth._types import Array, Width
 from softwidth.advice import Recommendation
 from softwidth.least_width import Decision, loss_intervals
 from softwidth.network import Size, size
@@ -84,6 +84,21 @@ class Plan:
         """What the students learned from and were looked at on."""
         return self.search.trainer.task
 
+    @property
+    def family(self) -> str | None:
+        """What the family of networks is called; none where students are two-layer networks."""
+        return None
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Whose versions stand in the record."""
+        return LIBRARIES
+
+    def size(self, width: Width) -> Size:
+        """What a student of this width costs."""
+        data = self.soft_labels.dataset
+        return size(int(width), data.n_features, data.n_classes, bias=self.spec.bias)
+
     def spec_text(self, ending: str = ".toml") -> str:
         """The content of ``plan.toml``: what was asked, and the rounds that were run.
 
@@ -95,7 +110,7 @@ class Plan:
             for entry, banks in zip(self.search.rounds, self.tuned.rounds, strict=True)
         ]
         source = "digits" if self.source is None else str(self.source)
-        settings = self.spec.model_dump(mode="json")
+        settings = self.spec.as_dict()
         return spec_text(
             SpecFile(source, settings, Script(setting, rounds, self.search.ended)), ending
         )
@@ -143,7 +158,8 @@ def record(plan: Plan) -> dict[str, Any]:
     return plain(
         {
             "softwidth": __version__,
-            "spec": spec.model_dump(mode="json"),
+            "spec": spec.as_dict(),
+            "family": plan.family,
             "data": {
                 "name": data.name,
                 "classes": data.classes,
@@ -202,7 +218,7 @@ def record(plan: Plan) -> dict[str, Any]:
             "spent": plan.search.trainer.pace.spent,
             "versions": {
                 "python": platform.python_version(),
-                **{name: version(name) for name in LIBRARIES},
+                **{name: version(name) for name in plan.libraries},
             },
         }
     )
@@ -214,18 +230,13 @@ def _least(plan: Plan, kind: str, curve: Sequence[dict[str, Any]]) -> dict[str, 
     if least.width is None:
         return found
     (row,) = (r for r in curve if (r["labels"], r["width"]) == (kind, least.width))
-    return {**found, **row, **asdict(_size(plan, least.width))}
-
-
-def _size(plan: Plan, width: int) -> Size:
-    data = plan.soft_labels.dataset
-    return size(width, data.n_features, data.n_classes, bias=plan.spec.bias)
+    return {**found, **row, **asdict(plan.size(least.width))}
 
 
 def _saved(plan: Plan) -> dict[str, int] | None:
     """What soft labels save at the least widths; of unreached ones, the widest tried stands in."""
     hard, soft = (
-        asdict(_size(plan, plan.decision.least[kind].width or plan.decision.widths[-1]))
+        asdict(plan.size(plan.decision.least[kind].width or plan.decision.widths[-1]))
         for kind in ("hard", "soft")
     )
     return {name: hard[name] - soft[name] for name in hard}
@@ -270,7 +281,7 @@ def _intervals(tuned: Tuned, rows: Rows, part: str, metric: str) -> dict[str, Ar
 
 
 def _curve_row(
-    plan: Plan, kind: str, width: int, intervals: dict[tuple[str, str], Array]
+    plan: Plan, kind: str, width: Width, intervals: dict[tuple[str, str], Array]
 ) -> dict[str, Any]:
     trials = plan.tuned.trials((kind, width))
     by_seed = np.array([trial.test.means["error"] for trial in trials])
@@ -284,6 +295,7 @@ def _curve_row(
     row = {
         "labels": kind,
         "width": width,
+        **asdict(plan.size(width)),
         "step_size": plan.tuned.step_size((kind, width)),
         "seeds": len(trials),
         "diverged": sum(trial.diverged for trial in trials),
@@ -314,7 +326,7 @@ def _tried(tuned: Tuned) -> list[dict[str, Any]]:
     ]
 
 
-def _shown_width(plan: Plan, kind: str) -> int:
+def _shown_width(plan: Plan, kind: str) -> Width:
     """The width whose students are shown in detail: the least one, or the widest."""
     return plan.decision.least[kind].width or plan.decision.widths[-1]
 

@@ -10,11 +10,18 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from softwidth._checks import ArgumentError, check_choice, check_integer, check_number, check_width
+from softwidth._types import Width
+from softwidth.least_width import STEP
 from softwidth.lessons import REGIMES
 from softwidth.teachers import TEACHERS
 
 DEFAULT_WIDTHS = "2:128"
 METRICS = ("error", "balanced", "kl")
+STEP_SIZES = (1.0, 10.0, 100.0)
+# Divergence punishes sureness: its best steps are smaller. At large ones all neurons may die, and the
+# even answer of the dead, better than that of the sure, looked like a minimum to the grid above.
+KL_STEP_SIZES = (0.1, *STEP_SIZES)
+STEP_LIMITS = (0.01, 10000.0)
 CLASS_WEIGHTS = ("none", "balanced")
 LOADED = (
     "positive",
@@ -73,7 +80,7 @@ class PlanSpec(BaseModel):
         Rounds of search after the first one, at most; ``None``: as many as the budget allows.
     step_sizes : tuple of float or None
         Grid from which the step size is chosen on validation rows per label kind and width.
-        ``None``: `tuning.first_steps`, made longer where the best one stands at its edge.
+        ``None``: `coarse_steps`, made longer where the best one stands at its edge.
     bias : bool
         Whether students have hidden and output biases, trained with the rest. Theorems speak of
         students without.
@@ -129,7 +136,26 @@ class PlanSpec(BaseModel):
         ) == "balanced"
 
     @property
-    def first_widths(self) -> tuple[int, ...]:
+    def coarse_steps(self) -> tuple[float, ...]:
+        """The step sizes to begin with, where none are given."""
+        return KL_STEP_SIZES if self.metric == "kl" else STEP_SIZES
+
+    @property
+    def step_limits(self) -> tuple[float, float]:
+        """The least and the largest step size that is tried, where none are given."""
+        return STEP_LIMITS
+
+    @property
+    def width_step(self) -> Width:
+        """The narrowest width that there is, and the distance from each to the next."""
+        return STEP
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings as plain JSON."""
+        return self.model_dump(mode="json")
+
+    @property
+    def first_widths(self) -> tuple[Width, ...]:
         """Widths of the first round."""
         return parse_widths(self.widths) if isinstance(self.widths, str) else self.widths
 
@@ -152,7 +178,7 @@ class PlanSpec(BaseModel):
     def check(self) -> None:
         """Raise ArgumentError for the first value that cannot be used."""
         for width in self.first_widths:
-            check_width("widths", width, paired=True)
+            check_width("widths", width, paired=True)  # type: ignore[arg-type]
         if not self.widths or list(self.first_widths) != sorted(set(self.first_widths)):
             raise ArgumentError("widths", self.widths, "must rise and hold at least one width.")
         check_integer("seeds", self.seeds, low=1)

@@ -104,7 +104,7 @@ class Keeper:
         if self.store is None:
             return None
         self._digests = TaskDigests.of(task)
-        asked = {"spec": spec.model_dump(mode="json"), **self._digests.as_dict()}
+        asked = {"spec": spec.as_dict(), **self._digests.as_dict()}
         journal = PlanJournal(self.store, f"{self._study}: beside", digest(asked))
         if journal.find("data", 0) is not None:
             told = f"softwidth: taking what {self.store.where} holds of this plan"

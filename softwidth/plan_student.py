@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from softwidth._cores import one_core
-from softwidth._types import Array
+from softwidth._types import Array, Width
 from softwidth.bank import log_likelihoods
 from softwidth.network import Network
 from softwidth.specs import Student
@@ -62,7 +62,7 @@ class ChosenStudent:
         return {**about, "normalise": self.normalise, **self.measures}
 
 
-def choose(tuned: Tuned, labels: str, width: int | None) -> Student:
+def choose(tuned: Tuned, labels: str, width: Width | None) -> Student:
     """The student of least validation loss of these labels and this width.
 
     Parameters

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from softwidth._types import width_text
 from softwidth.page_text import SHORT, base_rate, headline, loss
 from softwidth.plan_form import complete
 
@@ -57,7 +58,7 @@ def _table(plan: Mapping[str, Any]) -> Table:
         cells = [
             _cell(rows[kind, width], plan["metric"], plan[kind]["width"] == width) for kind in KINDS
         ]
-        table.add_row(str(width), *cells)
+        table.add_row(width_text(width), *cells)
     return table
 
 

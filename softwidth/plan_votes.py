@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from softwidth._types import Array, Labels
+from softwidth._types import Array, Labels, Width
 from softwidth.advice import Recommendation
 from softwidth.least_width import Decision, decide
 from softwidth.plan_labels import SoftLabels
@@ -43,9 +43,9 @@ class Design:
     """What is trained: every combination, for both label kinds."""
 
     steps: tuple[int, ...]  # votes a row, rising; the last is all of them
-    widths: tuple[int, ...]
+    widths: tuple[Width, ...]
     seeds: int
-    step_sizes: Mapping[int, tuple[float, ...]]  # by width
+    step_sizes: Mapping[Width, tuple[float, ...]]  # by width
     fits: bool = True  # into the share of the work
 
     @property
@@ -79,8 +79,8 @@ class Votes:
 
     design: Design
     usual: int
-    width: int
-    trials: dict[tuple[str, int, int], list[Trial]]
+    width: Width
+    trials: dict[tuple[str, int, Width], list[Trial]]
     by_votes: Decision
     more: Array
     plans: dict[int, Decision]
@@ -121,7 +121,7 @@ def ask_votes(
     design = design_of(ladder(counts.sum(axis=1)), tuned, width)
     if design is None or not (design.fits or spec.votes):
         return None
-    runs: dict[tuple[str, int, float], list[Trial]] = {}
+    runs: dict[tuple[str, Width, float], list[Trial]] = {}
     for seed in range(design.seeds):
         for trial in _trained(counts, design, seed, search, spec, keeper):
             s = trial.student
@@ -139,7 +139,7 @@ def ask_votes(
     return _judged(design, usual, width, trials, task, spec)
 
 
-def design_of(steps: Sequence[int], tuned: Tuned, width: int) -> Design | None:
+def design_of(steps: Sequence[int], tuned: Tuned, width: Width) -> Design | None:
     """The richest design that the share of the search's work allows, or else the least one.
 
     Seeds go first, then widths, then votes. None where rows have no votes to spare.
@@ -152,7 +152,7 @@ def design_of(steps: Sequence[int], tuned: Tuned, width: int) -> Design | None:
     most = {w: len(tuned.seeds(w)) for w in tuned.widths}
     near = tuple(
         w for w in tuned.widths
-        if width / 2 <= w <= 2 * width and (w & (w - 1) == 0 or w == width)
+        if width / 2 <= w <= 2 * width and (int(w) & int(w - 1) == 0 or w == width)
     )  # fmt: skip
     short = tuple(votes for votes in steps if votes in SHORT)
     if not steps:
@@ -205,14 +205,14 @@ def _name(kind: str, votes: int) -> str:
 def _judged(
     design: Design,
     usual: int,
-    width: int,
-    trials: dict[tuple[str, int, int], list[Trial]],
+    width: Width,
+    trials: dict[tuple[str, int, Width], list[Trial]],
     task: Task,
     spec: PlanSpec,
 ) -> Votes:
     of_row, shares = LOSS_OF[spec.metric], task.validation.shares(spec.metric)
 
-    def losses(kind: str, votes: int, width: int) -> Array:
+    def losses(kind: str, votes: int, width: Width) -> Array:
         return np.stack([t.validation.losses[of_row] for t in trials[kind, votes, width]])
 
     decided = partial(decide, tolerance=spec.tolerance, shares=shares, seed=spec.seed)

@@ -245,6 +245,7 @@ def decide_plan(task: Task, tuned: Tuned, spec: PlanSpec) -> Decision:
         target_kinds=KINDS,
         others=others,
         between=not spec.fixed,
+        step=spec.width_step,
         shares=task.validation.shares(spec.metric),
         seed=spec.seed,
     )

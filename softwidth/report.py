@@ -14,6 +14,7 @@ from typing import Any
 
 from softwidth._checks import DataFileError, MissingDataError, check_path
 from softwidth._output import write_whole
+from softwidth._types import Width, width_text
 from softwidth.plan_form import complete
 
 LARGEST = 2**26  # bytes of a stored plan; a plan of 100 curve points has 0.1 MB
@@ -114,9 +115,9 @@ def _drawn(plan: Mapping[str, Any], rows: str) -> bool:
     return any(row[drawn(plan, rows)[1]] is not None for row in plan["curve"])
 
 
-def _by_width(plan: Mapping[str, Any]) -> dict[int, dict[str, Mapping[str, Any]]]:
+def _by_width(plan: Mapping[str, Any]) -> dict[Width, dict[str, Mapping[str, Any]]]:
     """Curve rows by width, then by label kind."""
-    rows: dict[int, dict[str, Mapping[str, Any]]] = {}
+    rows: dict[Width, dict[str, Mapping[str, Any]]] = {}
     for row in sorted(plan["curve"], key=lambda row: row["width"]):
         rows.setdefault(row["width"], {})[row["labels"]] = row
     return rows
@@ -179,7 +180,9 @@ def environment() -> Any:
     from softwidth import page_text
 
     found = _environment()
-    found.filters.update(percent=page_text.percent, number=page_text.number, options=_options)
+    found.filters.update(
+        percent=page_text.percent, number=page_text.number, width=width_text, options=_options
+    )
     return found
 
 

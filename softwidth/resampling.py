@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from softwidth._types import Array
+from softwidth._types import Array, Width
 from softwidth.balance import Shares
 
 DRAWS = 2000
@@ -47,7 +47,7 @@ class Draws:
 
 def nested_draws(
     cells: Sequence[Array],
-    widths: Sequence[int],
+    widths: Sequence[Width],
     *,
     others: Array | None = None,
     shares: Shares | None = None,
@@ -59,7 +59,7 @@ def nested_draws(
     ----------
     cells : sequence of ndarray, each of shape (kinds, seeds, N)
         The losses by row of one width; the number of seeds may differ between widths.
-    widths : sequence of int
+    widths : sequence of int or float
         They number the random streams: what is drawn for one width does not depend on which
         others there are.
     others : ndarray, shape (others, N), optional
@@ -78,12 +78,21 @@ def nested_draws(
     of_kinds = of_rows[:, : K * W].reshape(1 + DRAWS, W, K).swapaxes(1, 2)
     of_seeds = np.empty_like(of_kinds)
     for w, (width, cell) in enumerate(zip(widths, cells, strict=True)):
-        weights = seed_weights(np.random.default_rng([seed, int(width)]), cell.shape[1])
+        weights = seed_weights(np.random.default_rng([seed, *_stream(width)]), cell.shape[1])
         of_seeds[:, :, w] = weights @ over_rows(cell, shares).T
     # A mean is neither below nor above all losses, however far a draw of two seeds goes.
     ends = min(cell.min() for cell in cells), max(cell.max() for cell in cells)
     means = np.clip(of_kinds + of_seeds - of_kinds[0], *ends)
     return Draws(means, np.clip(of_seeds, *ends), of_rows[:, K * W :])
+
+
+def _stream(width: Width) -> tuple[int, ...]:
+    """What numbers the draws of a width.
+
+    >>> _stream(16), _stream(0.25)
+    ((16,), (1, 4))
+    """
+    return width.as_integer_ratio() if isinstance(width, float) else (int(width),)
 
 
 def over_rows(losses: Array, shares: Shares | None = None) -> Array:

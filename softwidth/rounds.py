@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
+from softwidth._types import Width
 from softwidth.least_width import Decision, Saving
 from softwidth.pace import DECIDING
 from softwidth.plan_spec import PlanSpec
 from softwidth.search import ASKED, Part, affordable, resolved, wanted
-from softwidth.trainer import Trainer, unpack, work_of
+from softwidth.trainer import Trainer, unpack
 from softwidth.trials import KINDS
 from softwidth.tuning import add_seeds, tune, usual_steps
 
@@ -39,8 +40,8 @@ class Round:
     Attributes
     ----------
     why : tuple of str
-    new_widths : tuple of int
-    seeds : dict of int to int
+    new_widths : tuple of int or float
+    seeds : dict of width to int
         Seeds after it, of the widths that got more.
     students : int
         Trained in it, all label kinds and step sizes together.
@@ -52,11 +53,11 @@ class Round:
     """
 
     why: tuple[str, ...]
-    new_widths: tuple[int, ...]
-    seeds: dict[int, int]
+    new_widths: tuple[Width, ...]
+    seeds: dict[Width, int]
     students: int
     seconds: float
-    intervals: dict[str, tuple[int | None, int | None]]
+    intervals: dict[str, tuple[Width | None, Width | None]]
     saving: Saving
 
     def as_dict(self) -> dict[str, Any]:
@@ -139,7 +140,7 @@ class Search:
             self.ended = "rounds"
             return []
         # The student to be used is trained at the end, alone and on one core.
-        pace.after = 2 * pace.needed(self._work(tuned.widths[-1], 1))
+        pace.after = 2 * pace.needed(self.trainer.work_at({tuned.widths[-1]: 1}))
         taken = affordable(parts, self._cost, ROUND_SHARE * pace.room, pace.room)
         self.ended = "" if taken else "budget"
         return taken
@@ -156,14 +157,8 @@ class Search:
         """Seconds that a part will take."""
         tuned, spec = self.trainer.tuned, self.spec
         students = tuned.setting.tuning_seeds * (usual_steps(spec) - 1) + spec.seeds
-        neurons = sum(width * students for width in part.widths) + sum(
-            width * max(0, seeds - len(tuned.seeds(width))) for width, seeds in part.seeds
-        )
-        count = students * len(part.widths) + sum(
-            max(0, seeds - len(tuned.seeds(width))) for width, seeds in part.seeds
-        )
-        work = self._work(len(KINDS) * neurons, len(KINDS) * count)
-        return self.trainer.pace.needed(work)
-
-    def _work(self, neurons: float, students: float) -> float:
-        return work_of(self.trainer.task, self.trainer.tuned.setting.epochs, neurons, students)
+        counts: dict[Width, float] = dict.fromkeys(part.widths, len(KINDS) * students)
+        for width, seeds in part.seeds:
+            more = max(0, seeds - len(tuned.seeds(width)))
+            counts[width] = counts.get(width, 0) + len(KINDS) * more
+        return self.trainer.pace.needed(self.trainer.work_at(counts))

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from softwidth.least_width import STEP, Decision
+from softwidth._types import Width, width_text
+from softwidth.least_width import STEP, Decision, as_width
 from softwidth.resampling import LEVEL
 from softwidth.target import HIGH, LOW
 
@@ -30,18 +31,18 @@ class Part:
     """One thing to do: tune new widths, or train seeds up to a number at widths that are tuned."""
 
     why: str
-    widths: tuple[int, ...] = ()
-    seeds: tuple[tuple[int, int], ...] = ()  # width, seeds in all
+    widths: tuple[Width, ...] = ()
+    seeds: tuple[tuple[Width, int], ...] = ()  # width, seeds in all
 
 
-def wanted(decision: Decision, seeds: Mapping[int, int], *, fixed: bool) -> list[Part]:
+def wanted(decision: Decision, seeds: Mapping[Width, int], *, fixed: bool) -> list[Part]:
     """What would narrow the answer, most wanted first; nothing where it is decided.
 
     Parameters
     ----------
     decision : Decision
         From all students so far.
-    seeds : mapping of int to int
+    seeds : mapping of width to int
         Seeds so far, by width.
     fixed : bool
         The widths are the user's: only seeds may be added.
@@ -56,19 +57,19 @@ def resolved(decision: Decision, kind: str) -> bool:
     low, high = decision.least[kind].interval
     if low is None or high is None:
         return low is high
-    return high <= max(RESOLUTION * low, low + (STEP if decision.between else 0))
+    return high <= max(RESOLUTION * low, low + (decision.step if decision.between else 0))
 
 
 def _wider(decision: Decision) -> Iterator[Part]:
     """Twice the widest width, where an answer lies beyond it or close to it."""
     top = decision.widths[-1]
-    if 2 * top > WIDEST:
+    if 2 * top > WIDEST * decision.step / STEP:
         return
     for kind in ASKED:
         least, beyond = decision.least[kind].width, _mass(decision, kind, len(decision.widths))
         near = least is not None and (2 * least > top or (beyond > _TAIL and 4 * least > top))
         if near or (least is None and _falls(decision, kind)):
-            yield Part(f"the least width with {kind} labels is not far below {top}, or beyond", (2 * top,))  # fmt: skip
+            yield Part(f"the least width with {kind} labels is not far below {width_text(top)}, or beyond", (2 * top,))  # fmt: skip
             return
 
 
@@ -82,9 +83,11 @@ def _falls(decision: Decision, kind: str) -> bool:
 def _narrower(decision: Decision) -> Iterator[Part]:
     """Half of the narrowest width, where it may be enough."""
     narrowest = decision.widths[0]
-    half = _even(narrowest / 2)
-    if narrowest > STEP and any(_mass(decision, kind, 0) > _TAIL for kind in ASKED):
-        yield Part(f"{narrowest}, the narrowest width, may be more than is needed", (half,))
+    half = _existing(narrowest / 2, decision.step)
+    if narrowest > decision.step and any(_mass(decision, kind, 0) > _TAIL for kind in ASKED):
+        yield Part(
+            f"{width_text(narrowest)}, the narrowest width, may be more than is needed", (half,)
+        )
 
 
 def _between(decision: Decision, kinds: list[str]) -> Iterator[Part]:
@@ -93,23 +96,24 @@ def _between(decision: Decision, kinds: list[str]) -> Iterator[Part]:
         place = int(decision.places[kind][0, 0])
         for above in sorted(range(1, len(decision.widths)), key=lambda p: abs(p - place)):
             low, high = decision.widths[above - 1], decision.widths[above]
-            middle = _even(np.sqrt(low * high))
+            middle = _existing(np.sqrt(low * high), decision.step)
             worth = _mass(decision, kind, above) >= GAP_MASS and _is_wide(decision, kind, low, high)
             if worth and low < middle < high:
-                why = f"the least width with {kind} labels may lie between {low} and {high}"
+                ends = f"{width_text(low)} and {width_text(high)}"
+                why = f"the least width with {kind} labels may lie between {ends}"
                 yield Part(why, (middle,))
 
 
-def _is_wide(decision: Decision, kind: str, low: int, high: int) -> bool:
+def _is_wide(decision: Decision, kind: str, low: Width, high: Width) -> bool:
     """Whether a gap is a good part of the interval that its label kind has now."""
     lowest, highest = decision.least[kind].interval
     octaves = np.log2((highest or decision.widths[-1]) / (lowest or decision.widths[-1]))
     return bool(np.log2(high / low) >= max(np.log2(RESOLUTION), GAP_SHARE * octaves))
 
 
-def _more_seeds(decision: Decision, seeds: Mapping[int, int], kinds: list[str]) -> Iterator[Part]:
+def _more_seeds(decision: Decision, seeds: Mapping[Width, int], kinds: list[str]) -> Iterator[Part]:
     """Twice the seeds where curves meet the target, as far as seeds make them unsure."""
-    widths: dict[int, int] = {}
+    widths: dict[Width, int] = {}
     for kind in kinds:
         for place in _contested(decision, kind):
             width = decision.widths[place]
@@ -132,7 +136,7 @@ def _contested(decision: Decision, kind: str) -> range:
     return range(max(0, int(low) - 1), min(int(high), len(decision.widths) - 1) + 1)
 
 
-def target_setters(decision: Decision) -> list[int]:
+def target_setters(decision: Decision) -> list[Width]:
     """Widths whose loss is the target's: the level end of the best label kind's curve."""
     best = min(decision.gaps, key=lambda kind: decision.gaps[kind][-1])
     gaps = decision.gaps[best]
@@ -180,5 +184,6 @@ def _mass(decision: Decision, kind: str, place: int) -> float:
     return float((decision.places[kind][:, 1:] == place).mean())
 
 
-def _even(width: float) -> int:
-    return max(STEP, STEP * round(width / STEP))
+def _existing(width: float, step: Width) -> Width:
+    """The nearest width that there is."""
+    return as_width(step * max(1, round(width / step)), step)

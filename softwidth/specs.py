@@ -15,7 +15,7 @@ from softwidth._checks import (
     check_number,
     is_real,
 )
-from softwidth._types import Array
+from softwidth._types import Array, Width
 from softwidth.network import check_init
 
 OPTIMISERS = ("descent", "adam")
@@ -30,7 +30,8 @@ class Student:
     Attributes
     ----------
     width : int
-        Number of hidden neurons, even for symmetric initialisation.
+        Number of hidden neurons, even for symmetric initialisation; a float is the multiplier of a
+        family of deep networks, which no bank trains.
     seed : int
         Seed of its initialisation.
     labels : str
@@ -44,7 +45,7 @@ class Student:
         Initialisation, see `network.initialise`.
     """
 
-    width: int
+    width: Width
     seed: int = 0
     labels: str = "hard"
     step_size: float = 1.0
@@ -54,9 +55,14 @@ class Student:
     def __post_init__(self) -> None:
         _as_integers(self)
 
+    @property
+    def neurons(self) -> int:
+        """Its width, of a student that a bank trains."""
+        return int(self.width)
+
     def check(self) -> None:
         """Raise ArgumentError for the first value that cannot be used."""
-        check_init(self.init, self.width)
+        check_init(self.init, self.width)  # type: ignore[arg-type] # a float is refused
         check_integer("seed", self.seed)
         check_number("step_size", self.step_size, low=0, open_low=True)
         check_number("radius", self.radius, low=0, open_low=True, allow_inf=True)

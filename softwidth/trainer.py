@@ -7,14 +7,15 @@ stored row give the same `Tuned`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, Protocol
 
 import numpy as np
 
-from softwidth._types import Array
+from softwidth._types import Array, Width
 from softwidth.pace import Pace
 from softwidth.specs import Student
 from softwidth.trials import KINDS, LOSS_OF, Setting, Task, Trial, train
@@ -22,8 +23,8 @@ from softwidth.trials import KINDS, LOSS_OF, Setting, Task, Trial, train
 LOOK, HEAD = 4000.0, 36.0  # see `work_of`
 BANK_SHARE, SHORTEST_BANK = 0.04, 0.5  # of the budget, and seconds, that a bank is to take
 
-Combination = tuple[str, int]  # label kind and width
-Packed = tuple[str, int, float, int, int]  # label kind, width, step size, first and last seed
+Combination = tuple[str, Width]  # label kind and width
+Packed = tuple[str, Width, float, int, int]  # label kind, width, step size, first and last seed
 
 
 class Ledger(Protocol):
@@ -83,13 +84,13 @@ class Tuned:
         chosen = self.tried[combination][self.step_size(combination)]
         return [chosen[seed] for seed in self.seeds(combination[1])]
 
-    def seeds(self, width: int) -> list[int]:
+    def seeds(self, width: Width) -> list[int]:
         """Seeds that students of every label kind have at this width."""
         of_kinds = [self.tried[kind, width][self.step_size((kind, width))] for kind in KINDS]
         return sorted(set.intersection(*(set(trials) for trials in of_kinds)))
 
     @property
-    def widths(self) -> tuple[int, ...]:
+    def widths(self) -> tuple[Width, ...]:
         """All tried widths, rising."""
         return tuple(sorted({width for _, width in self.tried}))
 
@@ -103,7 +104,11 @@ class Tuned:
 
 
 class Trainer:
-    """Trains what it is told to, notes what it took, and keeps every student."""
+    """Trains what it is told to, notes what it took, and keeps every student.
+
+    How students are made and what they cost (`made`, `work_at`) is a bank's here; whoever trains
+    others has a trainer of his own that says these two otherwise.
+    """
 
     def __init__(self, task: Task, tuned: Tuned, pace: Pace, ledger: Ledger | None = None) -> None:
         self.task, self.tuned, self.pace, self.ledger = task, tuned, pace, ledger
@@ -142,7 +147,7 @@ class Trainer:
         began = time.monotonic()
         known = {} if self.ledger is None else self.ledger.known(students)
         pending = [student for student in students if student not in known]
-        trials = train(self.task, pending, self.tuned.setting, label) if pending else []
+        trials = self.made(pending, label) if pending else []
         if self.ledger is not None and trials:
             trials = self.ledger.keep(_sharing(trials, time.monotonic() - began))
         found = known | {trial.student: trial for trial in trials}
@@ -151,10 +156,23 @@ class Trainer:
         seconds = time.monotonic() - began
         self.pace.note(label, seconds, self.work(students), earlier=earlier)
 
+    def made(self, students: Sequence[Student], label: str) -> list[Trial]:
+        """These students, trained and looked at."""
+        return train(self.task, list(students), self.tuned.setting, label)
+
     def work(self, students: Sequence[Student]) -> float:
         """What a bank of these takes, in the unit of `Pace`."""
-        neurons = sum(student.width for student in students)
-        return work_of(self.task, self.tuned.setting.epochs, neurons, len(students))
+        return self.work_at(Counter(student.width for student in students))
+
+    def work_at(self, counts: Mapping[Width, float]) -> float:
+        """What so many students of each width take."""
+        return bank_work(self.task, self.tuned.setting.epochs, counts)
+
+
+def bank_work(task: Task, epochs: float, counts: Mapping[Width, float]) -> float:
+    """`work_of` so many students of each width."""
+    neurons = sum(width * number for width, number in counts.items())
+    return work_of(task, epochs, neurons, sum(counts.values()))
 
 
 def work_of(task: Task, epochs: float, neurons: float, students: float) -> float:
@@ -198,7 +216,7 @@ def unpack(packed: Iterable[Sequence[Any]]) -> list[Student]:
     ]
 
 
-def _place(student: Student) -> tuple[int, int, float, int]:
+def _place(student: Student) -> tuple[int, Width, float, int]:
     """Where a student stands in its bank: those that `pack` puts in one entry side by side."""
     return KINDS.index(student.labels), student.width, student.step_size, student.seed
 

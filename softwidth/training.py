@@ -146,7 +146,7 @@ class _Run:
             self._collect(worker.everybody())
 
     def _workers(self, piece: list[int]) -> list[Worker]:
-        groups = share_out([self.students[m].width for m in piece], self.threads)
+        groups = share_out([self.students[m].neurons for m in piece], self.threads)
         ce, error = self.histories.ce, self.histories.error
         return [
             Worker([piece[p] for p in group], self.students, self.data, self.recipe, ce, error)

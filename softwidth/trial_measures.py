@@ -118,7 +118,7 @@ def _travel(bank: Bank, chunk: range, X: Array) -> dict[str, Array]:
 def _start(bank: Bank, member: int, n_features: int) -> Network:
     student, end = bank.students[member], bank.networks[member]
     return initialise(
-        student.width,
+        student.neurons,
         n_features,
         bank.n_classes,
         init=student.init,

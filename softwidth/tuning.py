@@ -8,23 +8,21 @@ Where neighbouring widths have been tuned, their step sizes and the neighbours o
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from softwidth._types import Width
 from softwidth.pace import Pace, default_batch, default_epochs
 from softwidth.plan_spec import PlanSpec
 from softwidth.specs import Student
-from softwidth.trainer import Combination, Trainer, work_of
+from softwidth.trainer import Combination, Trainer, bank_work
 from softwidth.trials import KINDS, Rows, Setting, Task, train, with_rows
 
-STEP_SIZES = (1.0, 10.0, 100.0)
-# Divergence punishes sureness: its best steps are smaller. At large ones all neurons may die, and the
-# even answer of the dead, better than that of the sure, looked like a minimum to the grid above.
-KL_STEP_SIZES = (0.1, *STEP_SIZES)
 STEPS_PER_DECADE = 2
-STEP_LIMITS = (0.01, 10000.0)
 TUNING_SEEDS = 3  # fewer before epochs are
 EXTRA_STEPS = 3.0  # neighbours tried, on average: room left for them in the budget
 MEASURED_STEPS = 50
@@ -35,8 +33,11 @@ COARSE = (
     0.5  # of the seconds left for the first round, if this is enough: the rest is for the search
 )
 
+# Of so many epochs of so many students of each width, in the unit of `Pace`.
+Work = Callable[[float, Mapping[Width, float]], float]
 
-def tune(trainer: Trainer, spec: PlanSpec, widths: Sequence[int]) -> None:
+
+def tune(trainer: Trainer, spec: PlanSpec, widths: Sequence[Width]) -> None:
     """Train all label kinds at these widths, `spec.seeds` each, at step sizes chosen on the way.
 
     Raises
@@ -51,7 +52,7 @@ def tune(trainer: Trainer, spec: PlanSpec, widths: Sequence[int]) -> None:
     add_seeds(trainer, dict.fromkeys(widths, spec.seeds), "training the other seeds")
 
 
-def add_seeds(trainer: Trainer, wanted: Mapping[int, int], label: str) -> None:
+def add_seeds(trainer: Trainer, wanted: Mapping[Width, int], label: str) -> None:
     """Train so many seeds in all of every label kind, by width, at the chosen step sizes.
 
     Seed by seed, so that what no longer fits into the budget are the last seeds of all.
@@ -67,7 +68,7 @@ def add_seeds(trainer: Trainer, wanted: Mapping[int, int], label: str) -> None:
 
 
 class _Tuner:
-    def __init__(self, trainer: Trainer, spec: PlanSpec, widths: Sequence[int]) -> None:
+    def __init__(self, trainer: Trainer, spec: PlanSpec, widths: Sequence[Width]) -> None:
         self.trainer, self.spec, self.tuned = trainer, spec, trainer.tuned
         self.first_seeds = range(trainer.tuned.setting.tuning_seeds)
         self.combinations = [(kind, width) for kind in KINDS for width in widths]
@@ -82,7 +83,7 @@ class _Tuner:
         above = [w for w in self.tuned_widths if w > width][:1]
         best = {self.tuned.step_size((kind, w)) for w in below + above}
         near = {_next_step(step, by) for step in best for by in (-1, 1)}
-        return sorted(step for step in best | near if _allowed(step))
+        return sorted(step for step in best | near if self._allowed(step))
 
     def try_steps(self, pending: Mapping[Combination, Sequence[float]]) -> None:
         """Train the pending step sizes with the first seeds."""
@@ -100,12 +101,13 @@ class _Tuner:
             return {}
         pending = {c: steps for c in self.combinations if (steps := self._untried(c))}
         seeds, more = len(self.first_seeds), self.spec.seeds - len(self.first_seeds)
-        wanted = [(width, seeds * len(steps)) for (_, width), steps in pending.items()]
-        wanted += [(width, more) for _, width in self.combinations]
-        neurons, count = sum(w * n for w, n in wanted), sum(n for _, n in wanted)
+        wanted: Counter[Width] = Counter()
+        for _, width in self.combinations:
+            wanted[width] += more
+        for (_, width), steps in pending.items():
+            wanted[width] += seeds * len(steps)
         trainer = self.trainer
-        work = work_of(trainer.task, self.tuned.setting.epochs, neurons, count)
-        if pending and trainer.pace.needed(work) > trainer.pace.room:
+        if pending and trainer.pace.needed(trainer.work_at(wanted)) > trainer.pace.room:
             self.tuned.warnings.append(
                 f"The budget ended the search for step sizes: {len(pending)} of "
                 f"{len(self.combinations)} curve points have a neighbour that was not tried."
@@ -116,7 +118,11 @@ class _Tuner:
     def _untried(self, combination: Combination) -> list[float]:
         scores, best = self.tuned.scores(combination), self.tuned.step_size(combination)
         near = [_next_step(best, -1), _next_step(best, 1)]
-        return [step for step in near if step not in scores and _allowed(step)]
+        return [step for step in near if step not in scores and self._allowed(step)]
+
+    def _allowed(self, step_size: float) -> bool:
+        low, high = self.spec.step_limits
+        return low <= step_size <= high
 
 
 def _next_step(step_size: float, by: int) -> float:
@@ -129,29 +135,33 @@ def _next_step(step_size: float, by: int) -> float:
     return float(f"{10 ** (place / STEPS_PER_DECADE):.3g}")
 
 
-def _allowed(step_size: float) -> bool:
-    return STEP_LIMITS[0] <= step_size <= STEP_LIMITS[1]
-
-
 def choose_setting(task: Task, spec: PlanSpec, pace: Pace) -> tuple[Setting, list[str]]:
-    """Tuning seeds, epochs and if need be rows that fit into the budget, in this order."""
-    N = len(task.y)
-    batch, wanted = default_batch(N), spec.epochs or default_epochs(N)
+    """The setting of a plan whose students are trained in banks."""
+    batch = default_batch(len(task.y))
     _measure(task, spec, pace, batch)
+    return fit_setting(len(task.y), batch, spec, pace, partial(bank_work, task))
+
+
+def fit_setting(
+    N: int, batch: int, spec: PlanSpec, pace: Pace, work: Work
+) -> tuple[Setting, list[str]]:
+    """Tuning seeds, epochs and if need be rows that fit into the budget, in this order."""
+    wanted = spec.epochs or default_epochs(N)
     most = min(TUNING_SEEDS, spec.seeds)
     for share, seeds in [*((COARSE, s) for s in range(most, 0, -1)), (USABLE, 1)]:
-        neurons, count = first_students(spec, seeds)
-        if pace.needed(work_of(task, wanted, neurons, count)) <= share * pace.room:
+        counts = first_students(spec, seeds)
+        if pace.needed(work(wanted, counts)) <= share * pace.room:
             return Setting(N, wanted, batch, seeds, spec.bias), []
     # What one epoch on one row takes of what is affordable once all students are looked at.
-    affordable = pace.affordable(USABLE * pace.room) - work_of(task, 0, 0, count)
-    epochs = int(affordable / (neurons * N))
+    looking = work(0, counts)
+    epoch = work(1, counts) - looking
+    affordable = pace.affordable(USABLE * pace.room) - looking
+    epochs = int(affordable / epoch)
     if epochs >= FEWEST_EPOCHS:
         told = f"The budget allows {epochs} of {wanted} epochs: widths may come out too large."
         return Setting(N, epochs, batch, 1, spec.bias), [told]
-    rows = min(N, max(int(affordable / (neurons * FEWEST_EPOCHS)), FEWEST_ROWS))
-    most_work = work_of(task, wanted, neurons, count)
-    needed = pace.needed(most_work) / USABLE + spec.budget - pace.room
+    rows = min(N, max(int(affordable * N / (epoch * FEWEST_EPOCHS)), FEWEST_ROWS))
+    needed = pace.needed(work(wanted, counts)) / USABLE + spec.budget - pace.room
     told = (
         f"The budget allows {FEWEST_EPOCHS} epochs on {rows:,} of the {N:,} students' rows only: a "
         f"rough answer; --budget {needed:.0f} would do."
@@ -161,7 +171,7 @@ def choose_setting(task: Task, spec: PlanSpec, pace: Pace) -> tuple[Setting, lis
 
 def first_steps(spec: PlanSpec) -> tuple[float, ...]:
     """Step sizes that a plan begins with."""
-    return spec.step_sizes or (KL_STEP_SIZES if spec.metric == "kl" else STEP_SIZES)
+    return spec.step_sizes or spec.coarse_steps
 
 
 def usual_steps(spec: PlanSpec) -> float:
@@ -169,10 +179,10 @@ def usual_steps(spec: PlanSpec) -> float:
     return len(first_steps(spec)) + (0.0 if spec.step_sizes else EXTRA_STEPS)
 
 
-def first_students(spec: PlanSpec, tuning_seeds: int) -> tuple[float, float]:
-    """Neurons and number of all students of the first round, as far as one can tell."""
+def first_students(spec: PlanSpec, tuning_seeds: int) -> dict[Width, float]:
+    """Number of all students of the first round by width, as far as one can tell."""
     students = (tuning_seeds * usual_steps(spec) + spec.seeds - tuning_seeds) * len(KINDS)
-    return students * sum(spec.first_widths), students * len(spec.first_widths)
+    return dict.fromkeys(spec.first_widths, students)
 
 
 def _some(rows: Rows, n: int = 200) -> Rows:
@@ -196,6 +206,5 @@ def _measure(task: Task, spec: PlanSpec, pace: Pace, batch: int) -> None:
     began = time.monotonic()
     epochs = max(1, MEASURED_STEPS * batch // rows)
     train(few, students, Setting(rows, epochs, batch, 1, spec.bias), None)
-    neurons = sum(student.width for student in students)
-    work = work_of(few, epochs, neurons, len(students))
+    work = bank_work(few, epochs, Counter(student.width for student in students))
     pace.note("measuring the pace", time.monotonic() - began, work)

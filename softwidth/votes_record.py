@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from softwidth._types import Width
 from softwidth.least_width import Decision, LeastWidth
 from softwidth.plan_votes import ALL, KINDS, Votes
 from softwidth.trials import LOSS_OF, Task
@@ -68,14 +69,14 @@ def _decided(decision: Decision) -> dict[str, Any]:
 
 def _enough(least: LeastWidth, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """From steps of the ladder to votes; None is more than all."""
-    of = [None if step is None else steps[step - 1]["votes"] for step in (least.width, *least.interval)]  # fmt: skip
+    of = [None if step is None else steps[int(step) - 1]["votes"] for step in (least.width, *least.interval)]  # fmt: skip
     return {"votes": of[0], "interval": of[1:]}
 
 
 def said(
     enough: Mapping[str, Any],
     steps: Sequence[Mapping[str, Any]],
-    width: int,
+    width: Width,
     metric: str,
     tolerance: float,
 ) -> str:
