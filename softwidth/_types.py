@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -22,16 +23,20 @@ Array = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.int64]
 Width = int | float  # neurons of the hidden layer; a float multiplies the layers of a family
 
+MOST_PARTS = 256  # of a whole, that a multiplier is told in
 SPLITS = ("train", "val", "test")
 
 
 def width_text(width: Width) -> str:
     """A width in words: neurons as they are, a multiplier with its sign.
 
-    >>> width_text(16), width_text(0.125), width_text(1.0)
-    ('16', '×0.125', '×1')
+    >>> width_text(16), width_text(0.125), width_text(1.5), width_text(0.3333)
+    ('16', '×1/8', '×1.5', '×0.3333')
     """
-    return f"×{width:.4g}" if isinstance(width, float) else str(width)
+    if not isinstance(width, float):
+        return str(width)
+    near = Fraction(width).limit_denominator(MOST_PARTS) if 0 < width < 1 else None
+    return f"×{near}" if near is not None and float(near) == width else f"×{width:.4g}"
 
 
 @dataclass(frozen=True, eq=False)

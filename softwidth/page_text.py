@@ -143,7 +143,7 @@ def width_span(interval: Sequence[float | None] | None, widest: Width) -> str:
     >>> width_span([2, 8], 128), width_span([16, None], 128), width_span([None, None], 128)
     ('2 to 8', '16 to over 128', 'over 128')
     >>> width_span([0.125, None], 1.0)
-    '×0.125 to over ×1'
+    '×1/8 to over ×1'
     """
     if interval is None:
         return MISSING
@@ -370,8 +370,10 @@ def rounds(plan: Plan) -> list[tuple[str, list[str]]]:
     """Rows of the table of rounds: number, and what was done, spent and known after each."""
     widest, table = max(row["width"] for row in plan["curve"]), []
     for place, entry in enumerate(plan["search"]["rounds"], 1):
-        sign = "×" if isinstance(widest, float) else ""
-        seeds = ", ".join(f"{sign}{width}: {number(n)}" for width, n in entry["seeds"].items())
+        told = width_text if isinstance(widest, float) else str
+        seeds = ", ".join(
+            f"{told(type(widest)(w))}: {number(n)}" for w, n in entry["seeds"].items()
+        )
         spans = [width_span(entry["intervals"].get(kind), widest) for kind in ("soft", "hard")]
         saving = ratio_span(entry["saving"], None)
         students, seconds = number(entry["students"]), number(entry["seconds"], 2)

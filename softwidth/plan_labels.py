@@ -75,7 +75,7 @@ def soft_labels(dataset: Dataset, spec: PlanSpec, teacher: Any = None) -> SoftLa
     """
     students, others = _split(dataset, spec)
     if teacher is None and teacher_of(dataset, spec) is None:
-        return _from_file(students)
+        return given_labels(students)
     regime = spec.regime or ("cross-fitted" if others is None else "larger-data")
     folds = FEWER_FOLDS if len(students.y_train) >= MANY_ROWS else FOLDS
     make, source = _teacher_of(spec, teacher, folds if regime == "cross-fitted" else 1)
@@ -146,7 +146,24 @@ def _teacher_of(spec: PlanSpec, teacher: Any, fits: int) -> tuple[Callable[[], T
     return lambda: copy.deepcopy(teacher), type(teacher).__name__
 
 
-def _from_file(dataset: Dataset) -> SoftLabels:
+def given_labels(
+    dataset: Dataset,
+    *,
+    source: str = "file",
+    regime: str = FROM_FILE,
+    temperature: float = 1.0,
+    train_accuracy: float | None = None,
+) -> SoftLabels:
+    """The soft labels that a data set has.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    source, regime : str
+        Where they come from, as in `SoftLabels` and `lessons.Lesson`.
+    temperature, train_accuracy : float, optional
+        As in `health.Health`, of whoever made them.
+    """
     K, y, y_val = dataset.n_classes, dataset.y_train, dataset.y_val
     P = as_probabilities(dataset.soft_train, n_classes=K)
     findings = check_soft_labels(y, dataset.soft_train, n_classes=K)
@@ -161,11 +178,13 @@ def _from_file(dataset: Dataset) -> SoftLabels:
         held_out,
         y_val,
         repeats=dataset.draws,
+        train_accuracy=train_accuracy,
+        temperature=temperature,
         weight=weight,
         held_weight=held_weight,
     )
     calibration = (
         None if held_out is None else calibration_bins(held_out, y_val, weight=held_weight)
     )
-    lesson = Lesson(P, FROM_FILE, health, calibration)
-    return SoftLabels(dataset, None, "file", lesson, findings, (held_out, test))
+    lesson = Lesson(P, regime, health, calibration)
+    return SoftLabels(dataset, None, source, lesson, findings, (held_out, test))

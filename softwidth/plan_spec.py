@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -160,7 +160,7 @@ class PlanSpec(BaseModel):
         return parse_widths(self.widths) if isinstance(self.widths, str) else self.widths
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> PlanSpec:
+    def of(cls, settings: Mapping[str, Any]) -> Self:
         """A checked spec from keyword arguments; an unknown one is answered with the nearest.
 
         Raises
@@ -169,16 +169,28 @@ class PlanSpec(BaseModel):
             The first setting that cannot be used.
         """
         for name in settings:
-            check_choice("setting", name, cls.model_fields)
+            check_choice("setting", name, cls.settings())
         plain = {name: _plain(name, value) for name, value in settings.items()}
+        if isinstance(widths := settings.get("widths"), str):
+            plain["widths"] = cls.range_or_list(widths)
         spec = validated(cls, plain, given=settings)
         spec.check()
         return spec
 
+    @classmethod
+    def settings(cls) -> list[str]:
+        """What may be asked."""
+        return list(cls.model_fields)
+
+    @classmethod
+    def range_or_list(cls, widths: str) -> Any:
+        """Widths given as text: a range stays what it is."""
+        return widths if RANGE.fullmatch(widths) else parse_widths(widths)
+
     def check(self) -> None:
         """Raise ArgumentError for the first value that cannot be used."""
         for width in self.first_widths:
-            check_width("widths", width, paired=True)  # type: ignore[arg-type]
+            self.check_width(width)
         if not self.widths or list(self.first_widths) != sorted(set(self.first_widths)):
             raise ArgumentError("widths", self.widths, "must rise and hold at least one width.")
         check_integer("seeds", self.seeds, low=1)
@@ -193,6 +205,14 @@ class PlanSpec(BaseModel):
         for name, low in (("rounds", 0), ("epochs", 1), ("student_rows", 1)):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), low=low)
+        self.check_labels()
+
+    def check_width(self, width: Any) -> None:
+        """Raise ArgumentError if there is no such width."""
+        check_width("widths", width, paired=True)
+
+    def check_labels(self) -> None:
+        """Raise ArgumentError if labels are asked for that cannot be had."""
         if self.balanced and self.metric == "kl":
             wish = "cannot go with metric='kl': it moves predictions away from the soft labels."
             raise ArgumentError("class_weight", self.class_weight, wish)
@@ -227,8 +247,6 @@ _CLASS_NAMES = {"positive", "pair", "soft_columns", "ignore_columns"}
 
 def _plain(name: str, value: Any) -> Any:
     """Sequences as tuples, class names as text."""
-    if name == "widths" and isinstance(value, str):
-        return value if RANGE.fullmatch(value) else parse_widths(value)
     if name in _CLASS_NAMES and isinstance(value, (str, int)):
         return (str(value),)
     if isinstance(value, np.ndarray):

@@ -77,6 +77,12 @@ class Keeper:
             "from there"
         )
 
+    def name(self, dataset: Dataset) -> str:
+        """Name the rows of a plan of these data; their digest."""
+        data = digest(replace(dataset, name="", classes=(), notes=()))
+        self._study = study_name(dataset.name, data)
+        return data
+
     def soft_labels(self, dataset: Dataset, spec: PlanSpec, teacher: Any) -> SoftLabels:
         """As `plan_labels.soft_labels`; a built-in teacher's are kept.
 
@@ -85,8 +91,7 @@ class Keeper:
         """
         if self._given is None:
             return soft_labels(dataset, spec, teacher)
-        data = digest(replace(dataset, name="", classes=(), notes=()))
-        self._study = study_name(dataset.name, data)
+        data = self.name(dataset)
         name = teacher_of(dataset, spec) if teacher is None else None
         students = students_rows(dataset, spec)  # refused before a store is made
         if name is None:
@@ -99,12 +104,14 @@ class Keeper:
             lambda packed: _unpack_labels(packed, students),
         )
 
-    def journal(self, task: Task, spec: PlanSpec) -> PlanJournal | None:
-        """The steps of this plan; says so if there are some."""
+    def journal(
+        self, task: Task, spec: PlanSpec, about: Mapping[str, Any] | None = None
+    ) -> PlanJournal | None:
+        """The steps of this plan; says so if there are some. `about` tells it from others too."""
         if self.store is None:
             return None
         self._digests = TaskDigests.of(task)
-        asked = {"spec": spec.as_dict(), **self._digests.as_dict()}
+        asked = {"spec": spec.as_dict(), **self._digests.as_dict(), **(about or {})}
         journal = PlanJournal(self.store, f"{self._study}: beside", digest(asked))
         if journal.find("data", 0) is not None:
             told = f"softwidth: taking what {self.store.where} holds of this plan"
@@ -123,11 +130,13 @@ class Keeper:
             lambda packed: Separation(**packed[0]),
         )
 
-    def ledger(self, task: Task, setting: Setting) -> TrialLedger | None:
+    def ledger(
+        self, task: Task, setting: Setting, make: Callable[..., TrialLedger] = TrialLedger
+    ) -> TrialLedger | None:
         """The students of this task and setting."""
         if self.store is None:
             return None
-        self._ledger = TrialLedger(self.store, self._study, task, setting)
+        self._ledger = make(self.store, self._study, task, setting)
         return self._ledger
 
     def beside(self, task: Task, setting: Setting) -> TrialLedger | None:

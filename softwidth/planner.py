@@ -8,16 +8,16 @@ that the page and ``plan.json`` are made from.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from softwidth._checks import ArgumentError
 from softwidth._progress import tell
 from softwidth._types import Dataset
-from softwidth.advice import recommend
+from softwidth.advice import Recommendation, recommend
 from softwidth.balance import class_counts, class_factors, class_warnings
 from softwidth.data import load
 from softwidth.least_width import Decision, decide
@@ -41,6 +41,7 @@ from softwidth.votes import raw_votes
 # Most mistakes on noisy rows are the noise's: 8 draws of it on every held-out row make differences
 # between label kinds about half as uncertain on digits, as long as the rows stay few.
 NOISE_DRAWS, ENOUGH_ROWS = 8, 8000
+T = TypeVar("T")
 
 
 def plan(
@@ -115,39 +116,32 @@ def _asked(
 
 def _plan(source: Any, teacher: Any, spec: PlanSpec, script: Script | None, keeper: Keeper) -> Plan:
     pace = started_pace(spec.budget)
-    dataset = _timed(pace, "data", lambda: load_task(source, spec))
-    labels = _timed(pace, "teacher", lambda: keeper.soft_labels(dataset, spec, teacher))
+    dataset = timed(pace, "data", lambda: load_task(source, spec))
+    labels = timed(pace, "teacher", lambda: keeper.soft_labels(dataset, spec, teacher))
     task = task_of(labels, spec)
     pace.keep_in(keeper.journal(task, spec))
     # Before the search: its seconds are then known, and the search may have all others.
     data = labels.dataset
-    separation = _timed(
+    separation = timed(
         pace, "margin", lambda: keeper.separation(task, spec, data.n_classes, pace.left)
     )
     prior = _prior(labels, separation, spec)
     counts = raw_votes(labels, spec)
     pace.budget *= 1 - SHARE if counts is not None else 1
     search = search_widths(task, spec, pace, script=script, keeper=keeper)
-    decision, tuned = search.decision, search.trainer.tuned
-    worse = decision.saving("hard", "soft").interval[1] < 1
-    differ = decision.gain("soft", "hard").matters
-    reasons = why_not(labels, tuned, worse=worse, differ=differ)
-    recommendation, votes = recommend(decision, reasons, spec.metric), None
+    recommendation, votes = advise(search, labels), None
     if counts is not None:
         votes = ask_votes(counts, labels, search, spec, recommendation, keeper)
     return Plan(
         source=source if isinstance(source, (str, Path)) else None,
         spec=spec,
         recommendation=recommendation,
-        decision=decision,
+        decision=search.decision,
         soft_labels=labels,
         search=search,
-        theory=theory_at(separation, typical_error(tuned), bias=spec.bias),
+        theory=theory_at(separation, typical_error(search.trainer.tuned), bias=spec.bias),
         warnings=[
-            *labels.warnings,
-            *class_warnings(class_counts(data), spec.metric),
-            *tuned.warnings,
-            *doubts(search, data),
+            *warnings_of(search, labels),
             *([TOO_SHORT] if counts is not None and votes is None else []),
         ],
         seconds=time.monotonic() - pace.started,
@@ -172,6 +166,25 @@ def _prior(labels: SoftLabels, separation: Separation, spec: PlanSpec) -> dict[s
     if found is not None:
         tell(found["said"])
     return found
+
+
+def advise(search: Search, labels: SoftLabels) -> Recommendation:
+    """What to do, from all that was found."""
+    decision, tuned = search.decision, search.trainer.tuned
+    worse = decision.saving("hard", "soft").interval[1] < 1
+    differ = decision.gain("soft", "hard").matters
+    reasons = why_not(labels, tuned, worse=worse, differ=differ)
+    return recommend(decision, reasons, search.spec.metric)
+
+
+def warnings_of(search: Search, labels: SoftLabels) -> list[str]:
+    """What to know before believing it."""
+    return [
+        *labels.warnings,
+        *class_warnings(class_counts(labels.dataset), search.spec.metric),
+        *search.trainer.tuned.warnings,
+        *doubts(search, labels.dataset),
+    ]
 
 
 def task_of(labels: SoftLabels, spec: PlanSpec) -> Task:
@@ -219,8 +232,12 @@ def search_widths(
     tuned = Tuned(setting, spec.metric, warnings=warnings)
     own = with_rows(task, setting.rows, spec.seed)
     ledger = None if keeper is None else keeper.ledger(own, setting)
-    trainer = Trainer(own, tuned, pace, ledger)
-    search = Search(trainer, spec, lambda: decide_plan(task, tuned, spec))
+    return searched(Trainer(own, tuned, pace, ledger), spec, script)
+
+
+def searched(trainer: Trainer, spec: PlanSpec, script: Script | None = None) -> Search:
+    """The search with this trainer, done."""
+    search = Search(trainer, spec, lambda: decide_plan(trainer.task, trainer.tuned, spec))
     if script:
         search.replay(script.rounds, script.ended)
     else:
@@ -275,7 +292,8 @@ def load_task(source: Any, spec: PlanSpec) -> Dataset:
     return source
 
 
-def _timed(pace: Pace, what: str, work: Any) -> Any:
+def timed(pace: Pace, what: str, work: Callable[[], T]) -> T:
+    """What this work gives; what it took is noted."""
     began = time.monotonic()
     result = work()
     pace.note(what, time.monotonic() - began)

@@ -70,6 +70,8 @@ class TrialLedger:
         Students found and stored so far.
     """
 
+    kind = "student of a plan"
+
     def __init__(self, store: Store, study: str, task: Task, setting: Setting) -> None:
         self.store, self.study, self.task = store, study, task
         self.digests = TaskDigests.of(task)
@@ -88,19 +90,21 @@ class TrialLedger:
         told = self.digests.as_dict()
         if student.labels == "hard":  # learns the same whatever the soft labels are
             del told["soft"]
-        radius = {} if np.isinf(student.radius) else {"radius": student.radius}
         return {
-            "kind": "student of a plan",
+            "kind": self.kind,
             "trained": TRAINED,
             **told,
             "labels": student.labels,
             "width": student.width,
             "seed": student.seed,
             "step_size": student.step_size,
-            "init": student.init,
-            **radius,
-            **self.recipe,
+            **self.about(student),
         }
+
+    def about(self, student: Student) -> dict[str, Any]:
+        """All else that determines a student."""
+        radius = {} if np.isinf(student.radius) else {"radius": student.radius}
+        return {"init": student.init, **radius, **self.recipe}
 
     def known(self, students: Sequence[Student]) -> dict[Student, Trial]:
         """Those that are stored."""
