@@ -370,16 +370,25 @@ def rounds(plan: Plan) -> list[tuple[str, list[str]]]:
     """Rows of the table of rounds: number, and what was done, spent and known after each."""
     widest, table = max(row["width"] for row in plan["curve"]), []
     for place, entry in enumerate(plan["search"]["rounds"], 1):
-        told = width_text if isinstance(widest, float) else str
-        seeds = ", ".join(
-            f"{told(type(widest)(w))}: {number(n)}" for w, n in entry["seeds"].items()
-        )
+        seeds = ", ".join(f"{_named(w, widest)}: {number(n)}" for w, n in entry["seeds"].items())
         spans = [width_span(entry["intervals"].get(kind), widest) for kind in ("soft", "hard")]
         saving = ratio_span(entry["saving"], None)
         students, seconds = number(entry["students"]), number(entry["seconds"], 2)
         why = "; ".join(entry["why"])
         table.append((str(place), [why, seeds, students, seconds, *spans, saving]))
     return table
+
+
+def _named(key: str, widest: Width) -> str:
+    """A width that is the key of a mapping, in words.
+
+    >>> _named("4", 128), _named("0.125", 1.0)
+    ('4', '×1/8')
+    """
+    try:
+        return width_text(type(widest)(key))
+    except ValueError:
+        return key
 
 
 def remake(plan: Plan) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hostile_data as of_data
+import hostile_deep as of_deep
 import hostile_faces as of_faces
 import hostile_models as of_models
 import hostile_studies as of_studies
@@ -56,6 +57,7 @@ CALLS: dict[str, tuple[Callable[[Hostile, Path], Any], float]] = {
     "plan specs": (of_faces.plan_specs, 4),
     "spec files": (of_faces.spec_files, 5),
     "plan": (of_faces.plans, 0.01),
+    "deep plan": (of_deep.plans, 0.3),
     "stored plans": (of_faces.pages, 1),
     "pages": (of_faces.pages_of_anything, 1),
     "fetch": (of_faces.downloads, 1),

@@ -20,7 +20,7 @@ from softwidth._checks import ArgumentError
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="memory is measured by Linux's /proc"
 )
-TRAINING = {"sweep", "train_bank", "bank", "margin", "teachers", "classifiers by name", "lessons", "estimator"}  # fmt: skip
+TRAINING = {"sweep", "train_bank", "bank", "margin", "teachers", "classifiers by name", "lessons", "estimator", "deep plan"}  # fmt: skip
 QUICK = [name for name in CALLS if name != "plan"]  # a whole plan takes seconds
 SEEDS = 12  # of each entry point; of those that train a third
 EXAMPLES = 100

@@ -231,7 +231,7 @@ def soft_labels(
     """
     dataset = data.dataset
     if (teacher is None) == (dataset.soft_train is None):
-        wish = "and soft labels: one of the two must be given."
+        wish = "and soft labels: one of the two must be given, and not both."
         raise ArgumentError("teacher", None if teacher is None else type(teacher).__name__, wish)
     if teacher is None:
         return given_labels(dataset)

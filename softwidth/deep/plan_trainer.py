@@ -119,6 +119,7 @@ class DeepTrainer(Trainer):
         with progress(label, self.work(students)) as self._shown:
             self._done = 0.0
             super().train(students, label, all_of_them=all_of_them)
+        self._shown = None
 
     def _banks(self, students: Sequence[Student]) -> list[list[Student]]:
         return [[student] for student in students]
