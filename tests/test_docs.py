@@ -47,6 +47,16 @@ def test_readme_python_runs(capsys):
     assert capsys.readouterr().out
 
 
+def test_deep_python_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(
+        re.findall(r"```python\n(.*?)```", (ROOT / "docs/deep.md").read_text(), re.DOTALL)
+    )
+    exec(compile(code, "deep.md", "exec"), {})  # noqa: S102 - our own page
+    assert "labels" in capsys.readouterr().out
+    assert (tmp_path / "deep-plan" / "report.html").exists()
+
+
 def test_readme_names_only_commands_that_exist():
     for command in re.findall(r"make (\w+)", README):
         assert f"\n{command}:" in (ROOT / "Makefile").read_text()

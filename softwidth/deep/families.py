@@ -186,7 +186,12 @@ def make_family(name: str, **settings: Any) -> Family:
     known = list(inspect.signature(make).parameters)[1:]
     for setting in settings:
         check_choice("settings", setting, known)
-    return lambda width: make(width, **settings)
+
+    def member(width: float) -> nn.Module:
+        return make(width, **settings)
+
+    member.__name__ = name
+    return member
 
 
 def seeded(family: Family, width: float, seed: int) -> nn.Module:
