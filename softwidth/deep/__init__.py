@@ -14,7 +14,8 @@ need_torch()
 from softwidth.deep.data import Images, add_noise, augment, load_images, split_images  # noqa: E402
 from softwidth.deep.families import FAMILIES, Cost, make_family, model_cost  # noqa: E402
 from softwidth.deep.losses import LOSSES, Targets, make_loss  # noqa: E402
-from softwidth.deep.planner import DeepPlan, plan  # noqa: E402
+from softwidth.deep.plan_record import DeepPlan  # noqa: E402
+from softwidth.deep.planner import plan  # noqa: E402
 from softwidth.deep.training import Recipe, Trained, predict_logits, train  # noqa: E402
 
 __all__ = [

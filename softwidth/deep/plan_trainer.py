@@ -139,7 +139,8 @@ class DeepTrainer(Trainer):
 
     def work_at(self, counts: Mapping[Width, float]) -> float:
         """Multiply-adds that so many students of each width take."""
-        return deep_work(self.task, self.tuned.setting, self.members, counts)
+        setting = self.tuned.setting
+        return deep_work(self.task, setting.batch_size, self.members, setting.epochs, counts)
 
     def checkpoint(self, student: Student) -> Path | None:
         """Where the state of a student on its way is kept."""
@@ -228,16 +229,16 @@ class DeepTrainer(Trainer):
 
 
 def deep_work(
-    task: Task, setting: Setting, members: Members, counts: Mapping[Width, float]
+    task: Task, batch: int, members: Members, epochs: float, counts: Mapping[Width, float]
 ) -> float:
     """Multiply-adds that so many students of each width take, every step's start among them."""
     N, V, T = len(task.y), len(task.validation.y), len(task.test.y)
-    steps = -(-N // setting.batch_size)
+    steps = -(-N // batch)
     total = 0.0
     for width, number in counts.items():
         products = members.size(width).operations
         epoch = A_STEP * steps + products * (PASSES * N + V)
-        total += number * (setting.epochs * epoch + A_STEP + products * (N + V + T))
+        total += number * (epochs * epoch + A_STEP + products * (N + V + T))
     return total
 
 

@@ -5,42 +5,34 @@ Labels, search, decision, words and page are `softwidth.planner`'s; what is deep
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from softwidth._checks import ArgumentError, check_path
-from softwidth._output import check_directory, write_whole
-from softwidth._types import Array, Width
-from softwidth.deep.data import Images
 from softwidth.deep.families import Family
 from softwidth.deep.plan_data import DeepData, read_data, soft_labels
+from softwidth.deep.plan_record import DeepPlan
 from softwidth.deep.plan_spec import DeepPlanSpec
 from softwidth.deep.plan_trainer import DeepLedger, DeepTrainer, Members, deep_work
-from softwidth.deep.training import check_device, predict_logits
-from softwidth.network import Size
+from softwidth.deep.training import check_device
 from softwidth.pace import Pace, default_batch, started_pace
-from softwidth.plan_record import Plan
 from softwidth.plan_store import Keeper
-from softwidth.plan_student import choose
 from softwidth.plan_theory import Theory
 from softwidth.planner import advise, searched, task_of, timed, warnings_of
-from softwidth.report import write_page
 from softwidth.specs import Student
 from softwidth.store import Store
 from softwidth.trainer import Tuned
 from softwidth.trial_rows import TrialLedger
 from softwidth.trials import Setting, Task, with_rows
 from softwidth.tuning import fit_setting
+
+MEASURED_STEPS = 50  # of an epoch that tells the pace
 
 
 def plan(
@@ -190,116 +182,13 @@ def _setting(
     N = len(task.y)
     batch = spec.batch_size or default_batch(N)
 
-    def work(epochs: float, counts: Any) -> float:
-        return deep_work(task, Setting(N, epochs, batch, 1), members, counts)  # type: ignore[arg-type]
-
     if not pace.recall("measuring the pace"):
         widths = spec.first_widths[:: max(1, len(spec.first_widths) - 1)]
-        trial = trainer_of(task, Tuned(Setting(N, 1, batch, 1), spec.metric))
+        few = with_rows(task, min(N, MEASURED_STEPS * batch), spec.seed)
+        trial = trainer_of(few, Tuned(Setting(len(few.y), 1, batch, 1), spec.metric))
         trial.checkpoints = None
         students = [Student(width, 0, "soft", spec.coarse_steps[0]) for width in widths]
         began = time.monotonic()
         trial.made(students, "measuring the pace")
-        pace.note("measuring the pace", time.monotonic() - began, work(1, Counter(widths)))
-    return fit_setting(N, batch, spec, pace, work)
-
-
-@dataclass(frozen=True, eq=False)
-class DeepStudent:
-    """A deep student to be used.
-
-    Attributes
-    ----------
-    student : Student
-        Labels, width, seed and step size.
-    model : nn.Module
-    classes_ : ndarray, shape (K,)
-        Names of the classes, in the order of the probabilities' columns.
-    measures : dict of str to float
-        ``validation_`` and ``test_`` ``error`` and ``log_loss``.
-    """
-
-    student: Student
-    model: nn.Module
-    classes_: np.ndarray[Any, Any]
-    measures: dict[str, float]
-    device: torch.device
-
-    def predict_proba(self, X: Any) -> Array:
-        """Class probabilities (N, K) of images (N, C, H, W) as `Images` has them."""
-        tensor = torch.as_tensor(X)
-        ids = torch.zeros(len(tensor), dtype=torch.int64)
-        pixels = Images(tensor if tensor.dtype == torch.uint8 else tensor.float(), ids).X
-        logits = predict_logits(self.model, pixels, device=self.device)
-        return torch.softmax(logits.double(), dim=1).numpy()
-
-
-@dataclass(frozen=True, eq=False)
-class DeepPlan(Plan):
-    """A `plan_record.Plan` whose students are deep: the same decision, record and page.
-
-    The theorems and the margin do not speak of them: ``theory`` and ``margin`` are empty.
-    """
-
-    @property
-    def trainer(self) -> DeepTrainer:
-        """Who has trained the students."""
-        return cast(DeepTrainer, self.search.trainer)
-
-    @property
-    def family(self) -> str:
-        """What the family is called."""
-        return self.trainer.members.name
-
-    @property
-    def libraries(self) -> tuple[str, ...]:
-        """Whose versions stand in the record."""
-        return (*super().libraries, "torch")
-
-    def size(self, width: Width) -> Size:
-        """Parameters, and multiply-adds per prediction, of a member of the family."""
-        return self.trainer.members.size(width)
-
-    def spec_text(self, ending: str = ".toml") -> str:
-        """Refused: the family is a function of the user's, which stands in no file.
-
-        Raises
-        ------
-        ArgumentError
-        """
-        wish = (
-            "is a function, and cannot be written to a file: give a `store`, and call `plan` again."
-        )
-        raise ArgumentError("make_student", self.family, wish)
-
-    def student(self) -> DeepStudent:  # type: ignore[override]
-        """The student to be used: of the recommended labels and width, and of the seed that does best
-        on the validation images. It is trained again the first time that it is asked for.
-        """
-        return self._network
-
-    @cached_property
-    def _network(self) -> DeepStudent:
-        advice, trainer = self.recommendation, self.trainer
-        student = choose(self.tuned, advice.labels, advice.width)
-        trial = self.tuned.tried[student.labels, student.width][student.step_size][student.seed]
-        measures = {
-            f"{part}_{measure}": float(getattr(trial, part).means[measure])
-            for part in ("validation", "test")
-            for measure in ("error", "log_loss")
-        }
-        model = trainer.trained(student).model
-        names = np.array(self.soft_labels.dataset.classes)
-        return DeepStudent(student, model, names, measures, torch.device(trainer.device))
-
-    def write(self, directory: str | Path) -> Path:
-        """Write ``plan.json`` and ``report.html``; the page's path.
-
-        Raises
-        ------
-        ArgumentError
-            A directory that cannot be written.
-        """
-        where, told = check_directory("directory", directory), self.as_dict()
-        write_whole("directory", where / "plan.json", json.dumps(told, indent=1, allow_nan=False))
-        return write_page(told, where / "report.html")
+        pace.note("measuring the pace", time.monotonic() - began, trial.work(students))
+    return fit_setting(N, batch, spec, pace, partial(deep_work, task, batch, members))
