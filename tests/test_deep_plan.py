@@ -10,7 +10,7 @@ import torch
 from plans import stored_plan
 from sklearn.isotonic import IsotonicRegression
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
 
 from softwidth import deep
 from softwidth._checks import ArgumentError
@@ -34,6 +34,7 @@ SHORT = {
 }
 IMAGES = deep.load_images("digits", classes=[3, 8])
 NOISY = deep.add_noise(IMAGES, 0.2, seed=0)
+ITEMS = TensorDataset(NOISY.X, NOISY.y)
 SOFT = np.where(IMAGES.P.numpy() == 1, 0.8, 0.2)
 
 
@@ -308,6 +309,8 @@ def test_families_and_data_are_checked():
         ({"x": 1}, "choices: X, y"),
         ([NOISY, deep.load_images("digits").rows(range(9)), NOISY, NOISY], "up to three"),
         (TensorDataset(NOISY.X), "an image and a class id"),
+        (DataLoader(ITEMS, sampler=SubsetRandomSampler(range(9))), "sampler of its own"),
+        (DataLoader(ITEMS, batch_sampler=[[0, 1], [2, 3]]), "sampler of its own"),
     ):
         with pytest.raises(ArgumentError, match=says):
             deep.plan(Small, data, soft=SOFT, **SHORT)

@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+)
 from torch.utils.data import Dataset as TorchDataset
 
 from softwidth._checks import (
@@ -164,18 +170,31 @@ def _one(given: Any) -> Part:
     if isinstance(given, TorchDataset):
         return _loaded(DataLoader(given, batch_size=MEASURE_BATCH))
     if isinstance(given, DataLoader):
-        # In the order of its data set, whatever order it draws: soft labels stand in that order.
-        return _loaded(
-            DataLoader(
-                given.dataset,
-                batch_size=given.batch_size or MEASURE_BATCH,
-                collate_fn=given.collate_fn,
-            )
-        )
+        return _loaded(_in_order(given))
     if isinstance(given, (list, tuple)) and len(given) in (2, 3):
         return _part(*given)
     wish = "must be images (arrays X and y, a Dataset or a DataLoader)."
     raise ArgumentError("data", type(given).__name__, wish)
+
+
+def _in_order(loader: DataLoader[Any]) -> DataLoader[Any]:
+    """The same items in the order of their data set, in which soft labels stand too.
+
+    Raises
+    ------
+    ArgumentError
+        If it draws some of them only, or some twice: two loaders may share one data set, and what
+        one of them leaves to the other would be looked at twice.
+    """
+    data, own = loader.dataset, loader.sampler
+    whole = isinstance(own, (SequentialSampler, RandomSampler)) and len(own) == len(data)  # type: ignore[arg-type]
+    again = isinstance(own, RandomSampler) and own.replacement
+    batches = loader.batch_sampler is None or type(loader.batch_sampler) is BatchSampler
+    if not isinstance(data, IterableDataset) and (again or not whole or not batches):
+        wish = "has a sampler of its own: give a Dataset of its items, such as torch.utils.data.Subset."
+        raise ArgumentError("data", type(loader).__name__, wish)
+    size, collate = loader.batch_size or MEASURE_BATCH, loader.collate_fn
+    return DataLoader(data, size, collate_fn=collate if loader.batch_size else None)
 
 
 def _loaded(loader: DataLoader[Any]) -> Part:
