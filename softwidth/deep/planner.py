@@ -101,7 +101,7 @@ def plan(
     >>> from softwidth import deep
     >>> family = deep.make_family("mlp", hidden=[32], channels=1, size=8)
     >>> images = deep.load_images("digits", classes=[3, 8])
-    >>> soft = np.where(images.P == 1, 0.9, 0.1)
+    >>> soft = 0.1 + 0.8 * images.P.numpy()
     >>> found = deep.plan(
     ...     family, images, soft=soft, widths="1/8,1/4", seeds=2, rounds=0, epochs=3, step_sizes=[0.01]
     ... )
