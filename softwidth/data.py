@@ -69,7 +69,8 @@ def load(
     Parameters
     ----------
     source : str, path or mapping
-        ``"digits"`` (embedded), ``"mnist"``, ``"cifar10"``; a family of known truth such as
+        A name of ``softwidth data list``: ``"digits"`` and three tables (embedded), ``"mnist"``,
+        ``"cifar10"``, two sets with people's votes; a family of known truth such as
         ``"circle(64)"`` or ``"net(16, 20)"`` (synthetic.py); a ``.npz`` with ``X, y[, soft]
         [, sample_weight]`` (and ``X_val, ...``, ``X_test, ...``) or Keras's ``x_train, ...``; a
         ``.csv`` or ``.parquet``; or a mapping with the same keys as the archive. ``soft`` is (N, K)
