@@ -85,7 +85,8 @@ def findings() -> str:
 
 def _line(kept: Kept) -> str:
     verdict = kept.verdict
-    return f"| [{kept.name}](#{kept.name}) | {kept.study.CLAIM} | **{verdict.word}** | {_effect(verdict)} |"
+    claim, effect = (text.replace("|", r"\|") for text in (kept.study.CLAIM, _effect(verdict)))
+    return f"| [{kept.name}](#{kept.name}) | {claim} | **{verdict.word}** | {effect} |"
 
 
 def _effect(verdict: Verdict) -> str:

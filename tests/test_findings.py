@@ -52,3 +52,11 @@ def test_a_changed_table_changes_the_page(monkeypatch):
     soft = table.labels == "soft"
     table.loc[soft, ["gain", "gain_low", "gain_high"]] = [-3.0, -4.0, -2.0]
     assert find_study("table1").judge(table).word == "refuted"
+
+
+def test_bars_of_a_claim_do_not_cut_the_table():
+    """``|p - y|`` in a claim: every row has the four cells of the head."""
+    head = make_findings.PAGE.read_text().split("\n## ")[0]
+    rows = [line for line in head.splitlines() if line.startswith("| [")]
+    assert any(r"\|p - y\|" in row for row in rows)
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {5}
