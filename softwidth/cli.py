@@ -304,6 +304,13 @@ def forecast(
     out: Annotated[
         Path, typer.Option(help="Directory for forecast.html and forecast.json.")
     ] = Path("softwidth-forecast"),
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="File or URL that keeps every student, so that the same command goes on where it "
+            "stopped; forecast.sqlite in the directory by default."
+        ),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Least widths to expect at many rows, from plans on few of them."""
@@ -312,35 +319,37 @@ def forecast(
     from softwidth.forecasts import forecast as make_forecast
 
     directory = check_directory("out", out)
-    found = make_forecast(
-        source,
-        rows=rows,
-        shares=_numbers("shares", shares),
-        check=check,
-        positive=_items(positive),
-        pair=_items(pair),
-        target=target,
-        soft_columns=_items(soft_columns),
-        weight_column=weight_column,
-        ignore_columns=_items(ignore_columns),
-        soft_key=soft_key,
-        teacher=teacher,
-        regime=regime,
-        student_rows=student_rows,
-        noise=noise,
-        flip=flip,
-        metric=metric,
-        class_weight=class_weight,
-        reference=reference,
-        tolerance=tolerance,
-        widths=widths,
-        seeds=seeds,
-        rounds=rounds,
-        bias=bias,
-        epochs=epochs,
-        budget=budget,
-        seed=seed,
-    )
+    with _stoppable():
+        found = make_forecast(
+            source,
+            rows=rows,
+            shares=_numbers("shares", shares),
+            check=check,
+            store=store or directory / "forecast.sqlite",
+            positive=_items(positive),
+            pair=_items(pair),
+            target=target,
+            soft_columns=_items(soft_columns),
+            weight_column=weight_column,
+            ignore_columns=_items(ignore_columns),
+            soft_key=soft_key,
+            teacher=teacher,
+            regime=regime,
+            student_rows=student_rows,
+            noise=noise,
+            flip=flip,
+            metric=metric,
+            class_weight=class_weight,
+            reference=reference,
+            tolerance=tolerance,
+            widths=widths,
+            seeds=seeds,
+            rounds=rounds,
+            bias=bias,
+            epochs=epochs,
+            budget=budget,
+            seed=seed,
+        )
     result = {"command": _command(), **found.as_dict()}
     write_whole("out", directory / "forecast.json", json.dumps(result, indent=1, allow_nan=False))
     page = write_forecast_page(result, directory / "forecast.html")

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,11 +25,13 @@ from softwidth._checks import ArgumentError, check_flag, check_integer, check_nu
 from softwidth._types import Array, Dataset, Width
 from softwidth.least_width import STEP, Decision
 from softwidth.pace import Pace, default_epochs
-from softwidth.plan_labels import SoftLabels, soft_labels
+from softwidth.plan_labels import SoftLabels
 from softwidth.plan_spec import PlanSpec
-from softwidth.planner import load_task, search_widths, task_of
+from softwidth.plan_store import Keeper
+from softwidth.planner import load_task, search_widths, task_of, timed
 from softwidth.power_law import power_law
 from softwidth.search import WIDEST
+from softwidth.store import Store
 from softwidth.tasks import split_rows, with_training_rows
 from softwidth.trials import KINDS
 
@@ -149,6 +153,7 @@ def forecast(
     shares: Sequence[float] | None = None,
     check: bool = False,
     teacher: Any = None,
+    store: Store | str | Path | None = None,
     **settings: Any,
 ) -> Forecast:
     """Predict the least widths at many rows from plans at few.
@@ -167,6 +172,9 @@ def forecast(
         Also plan on all rows afterwards, to compare; the budget is spent once more.
     teacher : {"wide", "kernel"} or classifier, optional
         As for `planner.plan`.
+    store : Store, str, path, optional
+        Keeps every student and every step, as of `planner.plan`: a forecast that was broken off goes
+        on where it stopped, and one that is done is only read.
     **settings
         Fields of `plan_spec.PlanSpec`. The budget is for all subsamples together.
 
@@ -178,8 +186,10 @@ def forecast(
     ------
     ArgumentError, DataFileError, MissingDataError, MemoryLimitError
         Anything that cannot be used, named; subsamples of too few rows.
+    StoreError
+        The store cannot be reached or written; what it has got is whole.
     KeyboardInterrupt
-        After Ctrl-C.
+        After Ctrl-C; with a store, it says what is kept.
 
     Examples
     --------
@@ -191,18 +201,18 @@ def forecast(
     if isinstance(teacher, str):
         settings, teacher = {**settings, "teacher": teacher}, None
     spec, check = PlanSpec.of(settings), check_flag("check", check)
-    lessons = _Lessons(load_task(source, spec), spec, teacher)
+    lessons = _Lessons(load_task(source, spec), spec, teacher, store)
     wanted = lessons.n if rows is None else check_integer("rows", rows, low=1)
     if check and wanted > lessons.n:
         raise ArgumentError("check", check, f"needs {wanted:,} rows, and there are {lessons.n:,}.")
     sizes = _sizes(shares, lessons.n, wanted)
     nested = _nested(lessons.students.y_train, sizes, spec.seed)
-    points = _points(lessons, nested, spec)
+    points = _points(lessons, nested, spec, store)
     widths, saving = extrapolated(points, wanted, between=not spec.fixed, seed=spec.seed)
     measured = None
     if check:
         chosen = _nested(lessons.students.y_train, [wanted], spec.seed)[0]
-        measured = _point(lessons, chosen, spec)
+        measured, _ = _point(lessons, chosen, spec, store)
     return Forecast(
         dataset=lessons.students,
         spec=spec,
@@ -259,13 +269,14 @@ def _as_widths(
 class _Lessons:
     """The students' rows, and the soft labels that a plan on some of them would have."""
 
-    def __init__(self, dataset: Dataset, spec: PlanSpec, teacher: Any) -> None:
+    def __init__(self, dataset: Dataset, spec: PlanSpec, teacher: Any, store: Any) -> None:
         self.spec, self.teacher = spec, teacher
         shrinks = spec.regime in ("in-sample", "cross-fitted") or spec.student_rows is None
         own = dataset.soft_train is not None and teacher is None and spec.teacher is None
         self.whole: SoftLabels | None = None  # where the labels are the same at every size
         if own or not shrinks:
-            self.whole = soft_labels(dataset, spec, teacher)
+            with closing(Keeper(store)) as keeper:
+                self.whole = keeper.soft_labels(dataset, spec, teacher)
             self.students = self.whole.dataset
         elif spec.student_rows is None:
             self.students = dataset
@@ -277,13 +288,14 @@ class _Lessons:
         self.n = len(self.students.y_train)
         self.source, self.regime = "", ""
 
-    def of(self, rows: Picked, budget: float) -> SoftLabels:
+    def of(self, rows: Picked, budget: float, keeper: Keeper) -> SoftLabels:
         """Soft labels of some of the students' rows."""
         part = with_training_rows(self.students, rows)
         if self.whole is None:
             own = self.spec.model_copy(update={"student_rows": None, "budget": budget})
-            found = soft_labels(part, own, self.teacher)
+            found = keeper.soft_labels(part, own, self.teacher)
         else:
+            keeper.name(part)
             lesson = replace(self.whole.lesson, soft=self.whole.lesson.soft[rows])
             found = replace(self.whole, dataset=part, lesson=lesson)
         self.source, self.regime = found.source, found.lesson.regime
@@ -316,24 +328,37 @@ def _nested(y: Any, sizes: Sequence[int], seed: int) -> list[Picked]:
     return found[::-1]
 
 
-def _points(lessons: _Lessons, nested: Sequence[Picked], spec: PlanSpec) -> list[Point]:
+def _points(lessons: _Lessons, nested: Sequence[Picked], spec: PlanSpec, store: Any) -> list[Point]:
     """Plans on the subsamples; what a small one leaves of its share of the budget goes to others."""
-    began, points = time.monotonic(), []
+    spent, points = 0.0, []
     work = np.array([len(rows) * (spec.epochs or default_epochs(len(rows))) for rows in nested])
     for place, rows in enumerate(nested):
-        left = spec.budget - (time.monotonic() - began)
-        share = max(left, 1e-3) * work[place] / work[place:].sum()
-        points.append(_point(lessons, rows, spec.model_copy(update={"budget": float(share)})))
+        share = max(spec.budget - spent, 1e-3) * work[place] / work[place:].sum()
+        own = spec.model_copy(update={"budget": float(share)})
+        point, seconds = _point(lessons, rows, own, store)
+        spent += seconds  # as kept, not as read: who goes on must share as who began
+        points.append(point)
     return points
 
 
-def _point(lessons: _Lessons, rows: Picked, spec: PlanSpec) -> Point:
-    """A plan on some rows, without what only a page of its own would show."""
+def _point(lessons: _Lessons, rows: Picked, spec: PlanSpec, store: Any) -> tuple[Point, float]:
+    """A plan on some rows, without what only a page of its own would show, and its seconds."""
+    with closing(Keeper(store)) as keeper:
+        try:
+            return _planned(lessons, rows, spec, keeper)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(keeper.told()) from None
+
+
+def _planned(
+    lessons: _Lessons, rows: Picked, spec: PlanSpec, keeper: Keeper
+) -> tuple[Point, float]:
     began, pace = time.monotonic(), Pace(spec.budget)
-    labels = lessons.of(rows, spec.budget)
-    pace.note("teacher", time.monotonic() - began)
-    search = search_widths(task_of(labels, spec), spec, pace)
-    return Point(
+    labels = timed(pace, "teacher", lambda: lessons.of(rows, spec.budget, keeper))
+    task = task_of(labels, spec)
+    pace.keep_in(keeper.journal(task, spec))
+    search = search_widths(task, spec, pace, keeper=keeper)
+    point = Point(
         len(rows),
         search.decision,
         labels.lesson.health.distance,
@@ -341,3 +366,4 @@ def _point(lessons: _Lessons, rows: Picked, spec: PlanSpec) -> Point:
         [*labels.warnings, *search.trainer.tuned.warnings],
         time.monotonic() - began,
     )
+    return point, pace.now

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from test_page import HOSTILE, Browser
+from test_plan_store import no_training
 
-from softwidth import cli
+from softwidth import cli, forecasts
 from softwidth._checks import ArgumentError, DataFileError
 from softwidth.forecast_page import forecast_page
 from softwidth.forecast_text import print_forecast
@@ -21,6 +22,7 @@ from softwidth.plan_labels import soft_labels
 from softwidth.plan_spec import PlanSpec
 from softwidth.planner import decide_plan, load_task, search_widths, task_of
 from softwidth.power_law import SCATTER, SLOPE, power_law
+from softwidth.store import open_store
 from softwidth.tasks import with_training_rows
 
 QUICK = {
@@ -105,6 +107,47 @@ def test_every_point_is_the_plan_of_its_rows(digits):
     for kind in ("hard", "soft"):
         np.testing.assert_array_equal(by_hand.places[kind], point.decision.places[kind])
     assert digits.measured.rows == digits.rows == len(dataset.y_train)
+
+
+def untimed(found):
+    """The record without the seconds of any run."""
+    record = found.as_dict()
+    points = [{**point, "seconds": None} for point in record["points"]]
+    return {**record, "points": points, "seconds": None, "measured": None}
+
+
+@pytest.mark.parametrize("regime", ["cross-fitted", "larger-data"])
+def test_a_second_forecast_only_reads(regime, tmp_path):
+    """Also the shares of the budget are those of the first, which was slower."""
+    asked = {**QUICK, "rounds": 1, "teacher": "kernel", "regime": regime, "budget": 30}
+    asked |= {"student_rows": 120} if regime == "larger-data" else {}
+    first = forecast("digits", store=tmp_path / "f.sqlite", **asked)
+    with no_training():
+        again = forecast("digits", store=tmp_path / "f.sqlite", **asked)
+    assert untimed(again) == untimed(first)
+
+
+def test_a_forecast_that_was_broken_off_goes_on(tmp_path, monkeypatch):
+    place, asked = tmp_path / "f.sqlite", {**QUICK, "teacher": "kernel", "budget": 6000}
+    law = forecasts.search_widths
+    calls = []
+
+    def stopped(*given, **settings):
+        calls.append(given)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return law(*given, **settings)
+
+    monkeypatch.setattr(forecasts, "search_widths", stopped)
+    with pytest.raises(KeyboardInterrupt, match="students are in"):
+        forecast("digits", store=place, **asked)
+    monkeypatch.setattr(forecasts, "search_widths", law)
+    with open_store(place) as store:
+        kept = {row.id for row in store.rows()}
+    found = forecast("digits", store=place, **asked)
+    with open_store(place) as store:
+        assert kept < {row.id for row in store.rows()}
+    assert untimed(found) == untimed(forecast("digits", **asked))
 
 
 def test_record_and_page_say_the_same(digits):
