@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas
 
 CLAIM = "Every teacher that has learned from other rows makes soft labels win; one that has memorised the students' rows does not."  # fmt: skip
-COST = "3 worker min, 13,990 students of digits and mnist"
+COST = "6 worker min, 15,270 students of digits and mnist"
 LAST = "undecided: -0.08 (-0.64 to +0.43) points"
 HELD_OUT, MEMORISED, BROKEN, THEORY = "held out", "memorised", "broken", "theory"
 Teacher = tuple[str, dict[str, Any]]  # role in the verdict, settings of the spec
