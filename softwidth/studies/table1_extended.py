@@ -31,7 +31,10 @@ LAST = "refuted: +0.08 (+0.02 to +0.13) points of gain for 0.1 of noise"
 
 WIDTHS = (2, 4, 8, 16, 64, 256)
 NOISES = {"digits": (0.0, 0.3, 0.6, 0.9), "mnist": (0.0, 0.2, 0.4, 0.8)}
-ROWS = {"digits": 200, "mnist": 500}
+ROWS = {
+    "parity": {"digits": 200, "mnist": 500},
+    "4 against 9": {"digits": 60, "mnist": 500},
+}  # digits have 231 of the pair
 DRAWS = {"digits": 5}  # of the noise on a held-out row: the embedded digits have few
 REGIMES = ("in-sample", "cross-fitted", "larger-data")
 TASKS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
@@ -61,7 +64,7 @@ def _of_cell(
 ) -> list[dict[str, Any]]:
     draws = DRAWS.get(source, 1) if noise else 1
     base = TrialSpec.of(
-        source=source, noise=noise, draws=draws, student_rows=scale(ROWS.get(source, ROWS["digits"]), 60),
+        source=source, noise=noise, draws=draws, student_rows=scale(ROWS[task].get(source, ROWS[task]["digits"]), 60),
         teacher="wide", teacher_settings=scale({"width": 512}, dict(TOY.wide)), regime=regime,
         epochs=scale(EPOCHS, 3), batch_size=BATCH, momentum=0.9, schedule="cosine", width=WIDTHS[0],
         **TASKS[task][0],
