@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     import pandas
 
 CLAIM = "VGG students of the shares of people's votes err less, and are nearer to held-out votes, than students of their majority or of one person's label."  # fmt: skip
-COST = "not run yet"
-LAST = "not run yet"
+COST = "126 worker min, 156 students of digits and cifar10"
+LAST = "undecided: -0.59 (-3.24 to +2.00) points"
 
 MANY, FEW = "many", "few"
 NAMES = {"soft": "shares of the votes", "argmax": "their majority", "drawn": "one person's label"}
