@@ -142,18 +142,31 @@ def expansion(X: Any, coefficients: Any) -> GatedMap:
 def aligned(v: Any, radius: float) -> Array:
     """The best map for a direction: ``radius · u/‖u‖`` at every neuron, 0 where u is 0.
 
+    Of K logits ``‖u‖`` is the sum of their norms, as THEORY.md section 7 has it.
+
     By minimax the sup-norm margin's map is of this form (THEORY.md section 3). Its f_v has no closed
     form; `certificates` need none where labels are given.
 
     Parameters
     ----------
-    v : array_like, shape (width, D)
+    v : array_like, shape (width, D) or (width, K, D)
         A map at neurons, ``u(w_r)``.
     radius : float
+
+    Raises
+    ------
+    ArgumentError
+        If `v` is no finite array of such a shape.
 
     Examples
     --------
     >>> aligned([[3.0, 4.0], [0.0, 0.0]], radius=2.0).tolist()
     [[1.2, 1.6], [0.0, 0.0]]
     """
-    return check_number("radius", radius, low=0) * _unit(check_matrix("v", v, dtype=np.float64))
+    radius = check_number("radius", radius, low=0)
+    u = check_numeric("v", v, dtype=np.float64)
+    if u.ndim not in (2, 3) or u.size == 0:
+        raise ArgumentError("v", u, "must have shape (width, D), or (width, K, D) for K logits.")
+    norms = np.linalg.norm(check_finite("v", u), axis=-1, keepdims=True)
+    norms = norms.sum(axis=1, keepdims=True) if u.ndim == 3 else norms
+    return radius * (u / np.where(norms > 0, norms, 1))

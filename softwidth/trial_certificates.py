@@ -29,16 +29,16 @@ from softwidth.bounds_hard import hard_loss
 from softwidth.bounds_soft import check_step, classification, constant_step, theorem_b
 from softwidth.certificates import hard_certificate, sharp_certificate, theorem_a
 from softwidth.distributions import one_hot
-from softwidth.margin_record import Margin
+from softwidth.margin_record import Margin, signed_weights
 from softwidth.margins import margin
 from softwidth.network import Network, initialise
 from softwidth.specs import Student
 from softwidth.store import Row
 from softwidth.theorems import Bound, finite
 from softwidth.training import train_bank
-from softwidth.transport import expansion
+from softwidth.transport import aligned, expansion
 from softwidth.trial_data import prepare
-from softwidth.trial_margins import data_settings, rows_only
+from softwidth.trial_margins import data_settings, features_mean, rows_only
 from softwidth.trial_spec import TrialSpec
 
 LABELS = ("soft", "hard")
@@ -136,7 +136,7 @@ class Lesson:
 
     def at(self, W: Array, radius: float) -> Array:
         """The map of norm `radius` at neurons: (width, D) for one logit, else (width, K, D)."""
-        return within(expansion(self.support, self.coefficients).at(W), radius)
+        return aligned(expansion(self.support, self.coefficients).at(W), radius)
 
     def soft(self, radius: float) -> Array:
         """Labels (N, K) of the map of norm `radius`."""
@@ -156,29 +156,15 @@ class Lesson:
         return float((own[:, 0] - others.max(axis=1)).min())
 
 
-def within(v: Array, radius: float) -> Array:
-    """A map scaled at every neuron to norm `radius`, the sum over its logits; 0 where it is 0.
-
-    >>> within(np.array([[3.0, 4.0], [0.0, 0.0]]), 10.0).tolist()
-    [[6.0, 8.0], [0.0, 0.0]]
-    """
-    norms = np.linalg.norm(v, axis=-1)
-    norms = norms if v.ndim == 2 else norms.sum(axis=1)
-    factor = radius / np.where(norms > 0, norms, 1)
-    return np.asarray(v * factor.reshape(-1, *[1] * (v.ndim - 1)))
-
-
 def kernel_weights(found: Margin, y: Labels, n_classes: int) -> Array:
     """The dual witness of a kernel margin as coefficients of every row: shape (N, C).
 
     Of one logit signed by the label; of K, a constraint's weight for the own class and against the
     rival (THEORY.md sections 3 and 7).
     """
-    logits = 1 if n_classes == 2 else n_classes
-    weights = np.zeros((len(y), logits))
-    if logits == 1:
-        np.add.at(weights[:, 0], found.rows, found.alpha * (2.0 * y[found.rows] - 1))
-        return weights
+    if n_classes == 2:
+        return signed_weights(found, y)[:, None]
+    weights = np.zeros((len(y), n_classes))
     np.add.at(weights, (found.rows, y[found.rows]), found.alpha)
     np.add.at(weights, (found.rows, found.rivals), -found.alpha)
     return weights
@@ -208,15 +194,9 @@ def lesson(spec: TrialSpec) -> Lesson:
 
 
 def features_means(X: Array, W: Array, v: Array) -> Array:
-    """``(1/m) Σ_r v_rkᵀx 1(w_rᵀx > 0)`` of every row and logit, shape (N, C).
-
-    >>> features_means(np.eye(2), np.array([[1.0, -1.0], [1.0, 1.0]]), np.ones((2, 2))).tolist()
-    [[1.0], [0.5]]
-    """
-    is_active = (X @ W.T > 0).astype(np.float64)
+    """`trial_margins.features_mean` of every logit, shape (N, C), of a map as of `Lesson.at`."""
     maps = v[:, None] if v.ndim == 2 else v
-    sums = [is_active * (X @ maps[:, k].T) for k in range(maps.shape[1])]
-    return np.stack([each.mean(axis=1) for each in sums], axis=1)
+    return np.stack([features_mean(X, W, maps[:, k]) for k in range(maps.shape[1])], axis=1)
 
 
 @dataclass(frozen=True)

@@ -99,3 +99,14 @@ def _weights(S: int, N: int, seed: int) -> list[tuple[Counts, Array]]:
         rows = np.rint(N * resampled_weights(rng, BLOCK, N, N)).astype(np.uint8)
         blocks.append((rows, seed_weights(rng, S, BLOCK)[1:]))
     return blocks
+
+
+def more_than_chance(count: int, trials: int, rate: float, level: float = 0.05) -> bool:
+    """Whether so many of the trials are more than a rate allows (binomial, one-sided).
+
+    >>> more_than_chance(1, 40, 0.01), more_than_chance(4, 40, 0.01)
+    (False, True)
+    """
+    from scipy.stats import binomtest
+
+    return bool(binomtest(count, max(trials, 1), rate, alternative="greater").pvalue < level)

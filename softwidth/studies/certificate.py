@@ -20,6 +20,7 @@ import numpy as np
 
 from softwidth.bounds_soft import constant_step
 from softwidth.studies._cells import cell_name
+from softwidth.studies._compare import more_than_chance
 from softwidth.studies._scenes import PARITY
 from softwidth.studies._study import Ask, Said, Scale, Verdict
 from softwidth.studies._table import records
@@ -42,7 +43,7 @@ RADII = {"soft": (1.0, 4.0, 16.0), "hard": (1.0, 10.0, 100.0)}
 ROWS = 300
 WIDTHS = {"digits": (64, 256, 1024, 4096), "mnist": (64, 256, 1024), CIRCLE: (64, 1024, 16384)}
 STEPS = {"digits": 1000, "mnist": 300, CIRCLE: 3000}
-CONFIDENCE, CHANCE = 0.99, 0.05
+CONFIDENCE = 0.99
 BOUNDS = ("certificate", "sharper", "prior")
 
 
@@ -116,7 +117,7 @@ def judge(table: pandas.DataFrame) -> Verdict:
     sure = int(table[["above_certificate", "above_sharper", "above_mistakes"]].to_numpy().sum())
     known = table[np.isfinite(table.prior)]
     above, runs = int(known.above_prior.sum()), int(known.seeds.sum())
-    word = "refuted" if sure or _too_many(above, runs) else "supported"
+    word = "refuted" if sure or more_than_chance(above, runs, 1 - CONFIDENCE) else "supported"
     closest = max(records(table), key=lambda line: float(line["certificate_share"]))
     return Verdict(
         word,
@@ -129,13 +130,6 @@ def judge(table: pandas.DataFrame) -> Verdict:
         (closest["row"],),
         tuple(_said(table, *group) for group in _groups(table)),
     )
-
-
-def _too_many(above: int, runs: int) -> bool:
-    from scipy.stats import binomtest
-
-    test = binomtest(above, max(runs, 1), 1 - CONFIDENCE, alternative="greater")
-    return bool(test.pvalue < CHANCE)
 
 
 def _groups(table: pandas.DataFrame) -> list[tuple[str, int, str]]:

@@ -24,6 +24,7 @@ import numpy as np
 
 from softwidth.bounds_paper import lemma6
 from softwidth.studies._cells import cell_name
+from softwidth.studies._compare import more_than_chance
 from softwidth.studies._scenes import noisy_parity, scene
 from softwidth.studies._study import Ask, Said, Scale, Verdict
 from softwidth.studies._table import records
@@ -46,7 +47,6 @@ MAPS = ("expansion", "constant")
 ROWS = {"digits": 500, "mnist": 1000}
 WIDTHS = tuple(2**k for k in range(1, 13))
 HALF = 0.5
-CHANCE = 0.05
 
 
 def measure(ask: Ask, scale: Scale) -> pandas.DataFrame:
@@ -152,7 +152,7 @@ def judge(table: pandas.DataFrame) -> Verdict:
     )
     starts = records(table, norm=lines[0]["norm"])  # deviations are the same in both
     draws, above = (sum(int(line[name]) for line in starts) for name in ("seeds", "above_corrected"))  # fmt: skip
-    word = _word(table, low, _too_many(above, draws))
+    word = _word(table, low, more_than_chance(above, draws, 1 - CONFIDENCE))
     return Verdict(
         word,
         f"Every start keeps half of the limit's margin from at most {max(line['passes_last'] for line in lines):,.0f} "
@@ -177,13 +177,6 @@ def _word(table: pandas.DataFrame, low: float, too_many: bool) -> str:
     if len(failed) or too_many:
         return "refuted"
     return "supported" if low > 1 else "undecided"
-
-
-def _too_many(above: int, draws: int) -> bool:
-    from scipy.stats import binomtest
-
-    test = binomtest(above, draws, 1 - CONFIDENCE, alternative="greater")
-    return bool(test.pvalue < CHANCE)
 
 
 def _tightness(starts: list[dict[str, Any]]) -> Said:
