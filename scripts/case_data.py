@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from softwidth._checks import MissingDataError
+from softwidth import builtin_tables
 from softwidth._types import Array
 from softwidth.builtin import BUILT_IN, CIFAR10_CLASSES
-from softwidth.builtin_votes import CHAOS_CLASSES, CHAOS_FILES, embed
-from softwidth.fetch import find_file
+from softwidth.builtin_votes import CHAOS_CLASSES, chaosnli_pairs, cifar10h_images
 from softwidth.patch_features import PatchFeatures
 from softwidth.tasks import Part, group, split_rows
 
@@ -66,10 +63,7 @@ def parity(source: str, *, seed: int) -> Halves:
 
 def cifar10h(*, seed: int) -> Halves:
     """The 10,000 test images of CIFAR-10 with the votes of 47 to 63 people each."""
-    with np.load(_file("cifar10_test.npz"), allow_pickle=False) as stored:
-        images = stored["x"].astype(np.float32) / 255
-    votes = np.load(_file("cifar10h-counts.npy"), allow_pickle=False)
-    assert votes.shape == (len(images), len(CIFAR10_CLASSES))
+    images, votes = cifar10h_images(len(CIFAR10_CLASSES))
     return halved(
         Part(images, votes.argmax(axis=1), votes),
         seed=seed,
@@ -79,17 +73,9 @@ def cifar10h(*, seed: int) -> Halves:
 
 def chaosnli(*, seed: int) -> Halves:
     """3,113 pairs of sentences with 100 votes each: whether the second follows from the first."""
-    lines = [
-        json.loads(line) for name in CHAOS_FILES for line in _file(name).read_text().splitlines()
-    ]
-    names = [*CHAOS_CLASSES]
-    votes = np.array([line["label_count"] for line in lines])[:, np.argsort(names)]
-    first, second = (
-        embed([line["example"][k] for line in lines]) for k in ("premise", "hypothesis")
-    )
-    X = np.hstack([first, second, abs(first - second), first * second])
+    X, votes = chaosnli_pairs()
     found = halved(Part(X, votes.argmax(axis=1), votes), seed=seed, learn=with_constant)
-    return replace(found, classes=tuple(sorted(names)))
+    return replace(found, classes=tuple(sorted(CHAOS_CLASSES)))
 
 
 def table(name: str, *, seed: int) -> Halves:
@@ -107,9 +93,9 @@ def standard(X: Array) -> Features:
 
 
 def with_constant(X: Array) -> Features:
-    """The same, and a constant as large as they are together: students have no bias of their own."""
-    scaled, size = standard(X), float(np.sqrt(X.shape[1]))
-    return lambda rows: np.hstack([scaled(rows), np.full((len(rows), 1), size, np.float32)])
+    """The same with a constant column, see `builtin_tables.with_constant`."""
+    scaled = standard(X)
+    return lambda rows: builtin_tables.with_constant(scaled(rows))
 
 
 def blobs(n: int = 240, *, seed: int) -> Halves:
@@ -119,12 +105,3 @@ def blobs(n: int = 240, *, seed: int) -> Halves:
     positive = rng.binomial(10, 1 / (1 + np.exp(-3 * X[:, 0])))
     votes = np.stack([10 - positive, positive], axis=1)
     return halved(Part(X, votes.argmax(axis=1), votes), seed=seed)
-
-
-def _file(name: str) -> Path:
-    path = find_file(name)
-    if path is None:
-        raise MissingDataError(
-            f"{name} is not in $SOFTWIDTH_DATA; docs/real-cases.md names its source."
-        )
-    return path

@@ -31,12 +31,7 @@ def cifar10h(classes: Sequence[str]) -> Source:
     """The 10,000 test images of CIFAR-10 with the votes of 47 to 63 people each."""
     from softwidth.patch_features import PatchFeatures  # scikit-learn takes a second
 
-    path = need_file("cifar10h", CIFAR10H_FILES[0])
-    images = load_npz(path, ("x",))["x"]
-    votes = _votes(need_file("cifar10h", CIFAR10H_FILES[1]), (len(images), len(classes)))
-    if images.dtype != np.uint8 or images.ndim != 4:
-        raise DataFileError(f"{path.name} has no images of bytes.")
-    shares = images.astype(np.float32) / 255
+    shares, votes = cifar10h_images(len(classes))
     features = PatchFeatures().fit(shares[:CIFAR10H_TRAINING])
     X, y = features(shares), np.array(classes)[votes.argmax(axis=1)]
     parts = {"": slice(CIFAR10H_TRAINING), "_test": slice(CIFAR10H_TRAINING, None)}
@@ -46,6 +41,16 @@ def cifar10h(classes: Sequence[str]) -> Source:
     if found.classes != tuple(classes):
         raise DataFileError("the votes of CIFAR-10H leave a class without images.")
     return found
+
+
+def cifar10h_images(n_classes: int) -> tuple[Array, Array]:
+    """Images (N, 32, 32, 3) with values in 0..1, and the votes (N, K) on each."""
+    path = need_file("cifar10h", CIFAR10H_FILES[0])
+    images = load_npz(path, ("x",))["x"]
+    votes = _votes(need_file("cifar10h", CIFAR10H_FILES[1]), (len(images), n_classes))
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise DataFileError(f"{path.name} has no images of bytes.")
+    return images.astype(np.float32) / 255, votes
 
 
 def _votes(path: Path, shape: tuple[int, int]) -> Array:
@@ -59,7 +64,14 @@ def _votes(path: Path, shape: tuple[int, int]) -> Array:
 
 
 def chaosnli() -> Source:
-    """3,113 pairs of sentences with 100 votes each: whether the second follows from the first.
+    """3,113 pairs of sentences with 100 votes each: whether the second follows from the first."""
+    X, votes = chaosnli_pairs()
+    y = np.sort(CHAOS_CLASSES)[votes.argmax(axis=1)]
+    return standardised({"X": X, "y": y, "soft": votes}, "chaosnli", (CHAOS_NOTE,))
+
+
+def chaosnli_pairs() -> tuple[Array, Array]:
+    """Vectors of the pairs (N, 256), and the votes (N, 3) in the order of the classes' names.
 
     Raises
     ------
@@ -77,10 +89,7 @@ def chaosnli() -> Source:
         raise DataFileError(f"{' or '.join(CHAOS_FILES)} have other votes than three counts a line.")  # fmt: skip
     first, second = embed(premise), embed(hypothesis)
     X = np.hstack([first, second, abs(first - second), first * second])
-    order = np.argsort(CHAOS_CLASSES)
-    votes = counts[:, order]
-    y = np.sort(CHAOS_CLASSES)[votes.argmax(axis=1)]
-    return standardised({"X": X, "y": y, "soft": votes}, "chaosnli", (CHAOS_NOTE,))
+    return X, counts[:, np.argsort(CHAOS_CLASSES)]
 
 
 def embed(sentences: Sequence[str]) -> Array:
