@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from softwidth._memory import free_memory
 from softwidth._types import Array, Labels
 
 SMALL = 2**24  # bytes that are not worth asking whether they are free
@@ -336,9 +337,7 @@ def check_weights(name: str, weights: Any, n: int) -> Array:
 
 def check_memory(what: str, needed: float, *, share: float = 1.0, wish: str = "") -> None:
     """`needed` bytes must fit into `share` of the memory that is free now."""
-    import psutil
-
-    free = share * psutil.virtual_memory().available
+    free = share * free_memory()
     if needed > free:
         most = min(needed, 1e300)  # a whole number may be larger than any other
         told = f"{what} needs {most / 2**20:,.0f} MiB and {free / 2**20:,.0f} MiB are free for it"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Literal, TypeVar
 
 import numpy as np
 
 from softwidth._checks import DataFileError, MemoryLimitError, SoftwidthError, check_memory
+from softwidth._mapped import BLOCK_BYTES, in_file
+from softwidth._memory import free_memory
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -27,6 +29,7 @@ class Entry:
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    order: Literal["C", "F"] = "C"
 
     @property
     def size(self) -> int:
@@ -56,22 +59,24 @@ def names(path: Path) -> list[str]:
     return _reading(path, lambda: _names(path))
 
 
-def load_npz(path: Path, keys: Iterable[str]) -> Arrays:
-    """These arrays of an archive.
+def load_npz(path: Path, keys: Iterable[str], *, rows: Iterable[str] = ()) -> Arrays:
+    """These arrays of an archive; where they do not fit into memory, those called `rows` in files.
 
     Raises
     ------
     DataFileError
         An unreadable archive, a missing array, or one of Python objects.
     MemoryLimitError
-        Arrays that need more than is free; the message says how much.
+        Arrays that need more than is free, in memory or on disk; the message says how much.
     """
     found, keys = entries(path), list(keys)
     for key in keys:
         _refuse_what_is_no_array(path, key, found)
     wanted = {key: found[key] for key in keys}
-    check_memory(f"reading {path.name}", bytes_to_read(wanted), share=SAFE_SHARE)
-    return _reading(path, lambda: _load(path, keys))
+    large = set(rows) if bytes_to_read(wanted) > SAFE_SHARE * free_memory() else set()
+    others = {key: entry for key, entry in wanted.items() if key not in large}
+    check_memory(f"reading {path.name}", bytes_to_read(others), share=SAFE_SHARE)
+    return _reading(path, lambda: _load(path, keys, large))
 
 
 def bytes_to_read(wanted: Mapping[str, Entry]) -> int:
@@ -105,11 +110,11 @@ def _reading(path: Path, read: Callable[[], T]) -> T:
         raise DataFileError(f"{path.name} is not a readable .npz file: {told}") from None
 
 
-def _load(path: Path, keys: list[str]) -> Arrays:
+def _load(path: Path, keys: list[str], large: Container[str]) -> Arrays:
     """Not by `np.load`: of members `X` and `X.npy` it reads the one whose size nobody asked for."""
     with zipfile.ZipFile(path) as archive:
         members = _members(archive)
-        return {key: _array(archive, members[key]) for key in keys}
+        return {key: (_in_file if key in large else _array)(archive, members[key]) for key in keys}
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray[Any, Any]:
@@ -117,6 +122,17 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray[Any,
         array = np.lib.format.read_array(stream, allow_pickle=False)
         stream.read(1)  # at the end of the member its checksum is compared
     return np.asarray(array)
+
+
+def _in_file(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray[Any, Any]:
+    """An array in a file of its own, as the archive may have compressed it."""
+    with archive.open(member) as stream:
+        entry = _header(stream)
+        pieces = iter(lambda: stream.read(BLOCK_BYTES), b"")  # to the end, where the checksum is
+        blocks = (np.frombuffer(piece, np.uint8) for piece in pieces)
+        what = f"unpacking {member.filename} of {Path(archive.filename or '').name}"
+        numbers = in_file(blocks, what, entry.size)
+    return numbers.view(entry.dtype).reshape(entry.shape, order=entry.order)
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -159,5 +175,5 @@ def _header(stream: IO[bytes]) -> Entry:
     }.get(version)
     if read is None:
         raise DataFileError(f"format {version} of arrays is not read.")
-    shape, _, dtype = read(stream)
-    return Entry(shape, dtype)
+    shape, by_columns, dtype = read(stream)
+    return Entry(shape, dtype, "F" if by_columns else "C")

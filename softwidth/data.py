@@ -21,6 +21,8 @@ from softwidth._checks import (
     check_rows_not_zero,
     printable,
 )
+from softwidth._mapped import converted_blocks, in_file, is_mapped
+from softwidth._memory import free_memory
 from softwidth._types import SPLITS, Array, Dataset, Labels
 from softwidth.archives import BYTES_AN_ENTRY, SAFE_SHARE
 from softwidth.builtin import BUILT_IN, CIFAR10_CLASSES, available
@@ -208,9 +210,7 @@ def _read(
     columns = (target, soft_columns, weight_column, ignore_columns)
     if isinstance(source, Mapping):
         refuse_table_settings(*columns)
-        arrays = from_mapping(source, soft_key)
-        _check_room(arrays)
-        return from_arrays(arrays, "data")
+        return from_arrays(_with_room(from_mapping(source, soft_key)), "data")
     text = _as_text(source)
     if text in BUILT_IN:
         refuse_table_settings(*columns)
@@ -232,13 +232,23 @@ def _read(
     return from_arrays(arrays, printable(path.stem), tuple(notes))
 
 
-def _check_room(arrays: Mapping[str, Any]) -> None:
-    """Rows are converted, cut into parts and scaled, which makes copies of them."""
-    sizes = [a.size for a in arrays.values() if isinstance(a, np.ndarray)]
-    if BYTES_AN_ENTRY * sum(sizes) > SMALL:
-        wish = "`train_bank` takes the rows of a mapped file as they are"
-        needed = BYTES_AN_ENTRY * sum(sizes)
-        check_memory("a task of these arrays", needed, share=SAFE_SHARE, wish=wish)
+def _with_room(arrays: dict[str, Any]) -> dict[str, Any]:
+    """The arrays; where copies of their rows, cut and scaled, do not fit into memory, these in files."""
+    large = {name: a for name, a in arrays.items() if name.startswith("X") and _in_memory(a)}
+    needed = {name: BYTES_AN_ENTRY * float(a.size) for name, a in large.items()}
+    if sum(needed.values()) <= max(SMALL, SAFE_SHARE * free_memory()):
+        return arrays
+    copies = {
+        name: in_file(converted_blocks(a, np.float32), f"copying `{name}`", 4.0 * a.size)
+        for name, a in large.items()
+    }
+    return arrays | copies
+
+
+def _in_memory(rows: Any) -> bool:
+    """Whether it is a matrix of numbers, or several dimensions of them, that lies in memory."""
+    numbers = isinstance(rows, np.ndarray) and rows.ndim > 1 and rows.dtype.kind in "fiub"
+    return numbers and rows.size > 0 and not is_mapped(rows)
 
 
 def _as_text(source: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from softwidth._mapped import take_rows
 from softwidth._types import Array
 from softwidth.tasks import row_hashes, split_rows
 
@@ -26,7 +27,7 @@ class Examples:
 
     def rows(self, chosen: Any) -> Examples:
         """The rows chosen by number or mask."""
-        return Examples(self.X[chosen], self.P[chosen], self.weight[chosen])
+        return Examples(take_rows(self.X, chosen), self.P[chosen], self.weight[chosen])
 
     def with_class_weights(self, factors: Array) -> Examples:
         """Every vote for class k weighs `factors` (K,) of it, in the loss ``-sum_k c_k p_k ln q_k``.
@@ -55,9 +56,7 @@ class Examples:
     def distinct(self) -> Examples:
         """Equal rows as one, rows of no weight as none; in an order that the rows alone decide."""
         own = self.rows(self.weight > 0)
-        _, first, group = np.unique(
-            np.array(row_hashes(own.X)), return_index=True, return_inverse=True
-        )
+        _, first, group = np.unique(row_hashes(own.X), return_index=True, return_inverse=True)
         weight = np.bincount(group, own.weight).astype(np.float64)
         P = np.zeros((len(first), own.P.shape[1]))
         np.add.at(P, group, own.weight[:, None] * own.P)

@@ -74,7 +74,8 @@ def _read_archive(path: Path, soft_key: str) -> Arrays:
     for name in ("X", "y"):
         if name not in stored:
             raise DataFileError(f"{path.name} has no array `{name}` (it has {', '.join(keys)}).")
-    arrays = load_npz(path, stored.values())
+    rows = [key for name, key in stored.items() if name.startswith("X")]
+    arrays = load_npz(path, stored.values(), rows=rows)
     return {name: arrays[key] for name, key in stored.items()}
 
 

@@ -16,6 +16,7 @@ from softwidth._checks import (
     check_same_length,
     check_weights,
 )
+from softwidth._mapped import take_rows
 from softwidth._types import Array, Labels
 from softwidth.labels import Targets, as_probabilities, entropy
 from softwidth.network import Network, for_reading, initialise, n_outputs, with_bias_column
@@ -111,7 +112,9 @@ def check_data(
     if sample_weight is not None:
         weight = check_weights("sample_weight", sample_weight, len(X)).astype(X.dtype)
         kept = np.flatnonzero(weight)
-        X, y, weight = X[kept], y[kept], weight[kept]
+        if len(kept) < len(X):
+            X = take_rows(X, kept)
+        y, weight = y[kept], weight[kept]
         checked = {name: table.rows(kept) for name, table in checked.items()}
     n_features = X.shape[1]
     X = with_bias_column(X, recipe.bias)

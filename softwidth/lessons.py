@@ -21,19 +21,23 @@ from softwidth._checks import (
     check_flag,
     check_integer,
     check_matrix,
+    check_memory,
     check_numeric,
     check_same_length,
     check_table,
     shorten,
 )
+from softwidth._mapped import is_mapped, take_rows
 from softwidth._types import Array, Labels
 from softwidth.calibration import accuracy, calibration_bins, fit_temperature
 from softwidth.distributions import as_probabilities, is_votes, temper
 from softwidth.health import Health, measure_health
-from softwidth.teachers import KernelTeacher, Teacher, check_teacher
+from softwidth.teachers import KernelTeacher, Teacher, WideTeacher, check_teacher
 
 __all__ = ["REGIMES", "Health", "Lesson", "cross_fit", "fit_temperature", "row_margins", "teach"]
 
+ROWS_IN_CLASSIFIERS = 3  # times their rows: read, and converted to double precision
+FEWER_ROWS = "a wide teacher learns from rows that lie in a file"
 REGIMES = ("in-sample", "cross-fitted", "larger data")
 
 
@@ -239,11 +243,11 @@ def cross_fit(
     cut = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)  # scikit-learn's most
     for inside, outside in cut.split(X, y):
         weight = None if sample_weight is None else sample_weight[inside]
-        teacher = _trained(make, X[inside], y[inside], weight)
+        teacher = _trained(make, take_rows(X, inside), y[inside], weight)
         if any(teacher is other for other in teachers):
             raise ArgumentError("make", make, "must give a new teacher at every call.")
         teachers.append(teacher)
-        soft[outside] = _proba(teacher, X[outside], n_classes)
+        soft[outside] = _proba(teacher, take_rows(X, outside), n_classes)
     return soft, teachers
 
 
@@ -282,6 +286,9 @@ def _trained(
     if not callable(make):
         raise ArgumentError("make", make, "must be callable and give an untrained teacher.")
     teacher: Teacher = check_teacher(make())
+    if is_mapped(X) and not isinstance(teacher, WideTeacher):
+        what = f"a {type(teacher).__name__} of {len(y):,} rows"
+        check_memory(what, ROWS_IN_CLASSIFIERS * X.nbytes, wish=FEWER_ROWS)
     try:
         with np.errstate(all="ignore"):  # its arithmetic is its own; its probabilities are checked
             teacher.fit(X, y, **_weights(teacher.fit, weight))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-import psutil
-
 from softwidth._checks import MemoryLimitError
 from softwidth._cores import usable_cores
+from softwidth._memory import free_memory
 from softwidth.histories import record_epochs
 from softwidth.inputs import TrainingData
 from softwidth.span import BLOCK as SPAN_BLOCK
@@ -77,7 +76,7 @@ def pieces_that_fit(
     MemoryLimitError
         Some student needs more even alone; the message says how much.
     """
-    limit = recipe.memory or int(SHARE_OF_FREE * psutil.virtual_memory().available)
+    limit = recipe.memory or int(SHARE_OF_FREE * free_memory())
     pieces: list[list[int]] = []
     start = 0
     while start < len(students):

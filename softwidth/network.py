@@ -20,9 +20,11 @@ from softwidth._checks import (
     check_memory,
     check_width,
 )
+from softwidth._mapped import changed_rows
 from softwidth._types import Array
 
 BYTES_A_WEIGHT = 16  # while it is drawn in double precision and kept
+ACTIVATIONS = 2**24  # that are held at a time: 64 MiB in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +68,15 @@ class Network:
         ArgumentError
             If `X` is not a finite matrix with as many columns as the network was made for.
         """
-        X = with_bias_column(
-            check_features(X, self.W.shape[1] - self.bias, self.W.dtype), self.bias
-        )
-        return self.scale * (np.maximum(X @ self.W.T, 0) @ self.A) + self.b
+        X = check_features(X, self.W.shape[1] - self.bias, self.W.dtype)
+        step = max(1, ACTIVATIONS // self.width)
+        parts = [self._logits(X[start : start + step]) for start in range(0, len(X), step)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _logits(self, X: Array) -> Array:
+        X = with_bias_column(X, self.bias)
+        H = X @ self.W.T
+        return self.scale * (np.maximum(H, 0, out=H) @ self.A) + self.b
 
     def predict_proba(self, X: Array) -> Array:
         """Class probabilities, shape (N, K)."""
@@ -109,7 +116,13 @@ def for_reading(X: Rows) -> Rows:
 
 def with_bias_column(X: Array, bias: bool) -> Array:
     """`X` with a last column of ones where the network has biases: its weight is the bias."""
-    return np.hstack([X, np.ones((len(X), 1), X.dtype)]) if bias else X
+    if not bias:
+        return X
+    return changed_rows(X, _with_ones, "adding the bias column", columns=X.shape[1] + 1)
+
+
+def _with_ones(X: Array) -> Array:
+    return np.hstack([X, np.ones((len(X), 1), X.dtype)])
 
 
 def n_outputs(n_classes: int) -> int:

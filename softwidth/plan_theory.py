@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from softwidth._checks import MemoryLimitError
 from softwidth._types import Array, Labels
 from softwidth.bounds import bounds
 from softwidth.margin_record import signed_weights
@@ -62,8 +63,24 @@ def separation_of(
     seed : int
         Of the subsample, where there are more than `most` rows.
     most : int
-        Rows whose margin is looked for; a certified student is trained with more than `LEAST_ROWS`.
+        Rows whose margin is looked for, half as many where these do not fit into memory; a certified
+        student is trained with more than `LEAST_ROWS`.
+
+    Raises
+    ------
+    MemoryLimitError
+        Not even `LEAST_ROWS` fit.
     """
+    try:
+        return _separation(X, y, n_classes, seed, most)
+    except MemoryLimitError:
+        if min(most, len(y)) <= LEAST_ROWS:
+            raise
+    fewer = max(LEAST_ROWS, min(most, len(y)) // 2)
+    return separation_of(X, y, n_classes=n_classes, seed=seed, most=fewer)
+
+
+def _separation(X: Array, y: Labels, n_classes: int, seed: int, most: int) -> Separation:
     n = len(y)
     if n > most:
         rows, _ = split_rows(y, most, seed=seed, name="limit")

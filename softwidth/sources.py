@@ -17,6 +17,7 @@ from softwidth._checks import (
     check_weights,
     rows_text,
 )
+from softwidth._mapped import as_rows
 from softwidth._types import Labels
 from softwidth.distributions import as_probabilities, both_columns
 from softwidth.tasks import Part
@@ -83,7 +84,8 @@ def _part(arrays: Mapping[str, Any], suffix: str, names: tuple[str, ...]) -> Par
     if y_name not in arrays:
         raise ArgumentError("source", X_name, f"comes without its labels `{y_name}`.")
     X = check_numeric(X_name, arrays[X_name])
-    X = check_matrix(X_name, X.reshape(len(X), -1) if X.ndim > 2 and X.size else X)
+    X = X.reshape(len(X), -1) if X.ndim > 2 and X.size else X
+    X = check_matrix(X_name, as_rows(X, np.float32))
     y = _class_ids(y_name, check_labels(y_name, arrays[y_name]), names)
     check_same_length(y_name, y, X_name, len(X))
     soft = None

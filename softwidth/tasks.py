@@ -19,6 +19,7 @@ from softwidth._checks import (
     check_same_length,
     listed,
 )
+from softwidth._mapped import changed_rows, is_mapped, take_rows
 from softwidth._types import Array, Dataset, Labels
 from softwidth.labels import flip
 
@@ -37,7 +38,7 @@ class Part:
     def rows(self, chosen: np.ndarray[Any, Any]) -> Part:
         """The rows chosen by number or mask."""
         soft, weight = (None if a is None else a[chosen] for a in (self.soft, self.weight))
-        return Part(self.X[chosen], self.y[chosen], soft, weight)
+        return Part(take_rows(self.X, chosen), self.y[chosen], soft, weight)
 
 
 def class_numbers(name: str, labels: Any, classes: Sequence[str]) -> list[int]:
@@ -121,11 +122,15 @@ def add_noise(X: Array, sigma: float, rng: np.random.Generator) -> Array:
     """
     if sigma == 0:
         return X
-    noise = rng.standard_normal(X.shape, dtype=np.float32)
-    noise *= np.float32(sigma)
-    with np.errstate(over="ignore"):
-        noise += X
-    return check_finite("X", noise)
+
+    def noisy(rows: Array) -> Array:
+        noise = rng.standard_normal(rows.shape, dtype=np.float32)
+        noise *= np.float32(sigma)
+        with np.errstate(over="ignore"):
+            noise += rows
+        return noise
+
+    return check_finite("X", changed_rows(X, noisy, "adding noise"))
 
 
 def to_unit_rows(X: Array, *, name: str = "X") -> Array:
@@ -135,13 +140,20 @@ def to_unit_rows(X: Array, *, name: str = "X") -> Array:
     near 1 first, by a power of two: exact.
     """
     check_rows_not_zero(name, np.asarray(X.any(axis=1)))
+    if is_mapped(X):
+        return changed_rows(X, _unit_rows, "scaling rows")
     unit = X if X.flags.writeable else np.empty_like(X)
     for start in range(0, len(X), BLOCK):
         rows = slice(start, start + BLOCK)
-        exponents = np.frexp(abs(X[rows]).max(axis=1))[1]
-        np.ldexp(X[rows], -exponents[:, None], out=unit[rows])
-        unit[rows] /= np.linalg.norm(unit[rows], axis=1)[:, None]
+        unit[rows] = _unit_rows(X[rows])
     return unit
+
+
+def _unit_rows(X: Array) -> Array:
+    exponents = np.frexp(abs(X).max(axis=1))[1]
+    unit = np.ldexp(X, -exponents[:, None])
+    unit /= np.linalg.norm(unit, axis=1)[:, None]
+    return np.asarray(unit)
 
 
 def split_rows(
@@ -250,16 +262,16 @@ def with_training_rows(dataset: Dataset, rows: np.ndarray[Any, Any]) -> Dataset:
 
 def conflicting_rows(X: Array, y: Labels) -> int:
     """Number of rows that equal another row of a different class: no width separates these."""
-    classes: dict[bytes, set[int]] = {}
-    keys = row_hashes(X)
-    for key, label in zip(keys, y.tolist(), strict=True):
-        classes.setdefault(key, set()).add(label)
-    return sum(len(classes[key]) > 1 for key in keys)
+    _, group = np.unique(row_hashes(X), return_inverse=True)
+    K = int(y.max()) + 1
+    classes = np.bincount(np.unique(group * K + y) // K)  # of each group of equal rows
+    return int((classes[group] > 1).sum())
 
 
-def row_hashes(X: Array) -> list[bytes]:
-    """16 bytes of every row: the same for equal rows, and for no others in practice."""
+def row_hashes(X: Array) -> np.ndarray[Any, Any]:
+    """16 bytes of every row, shape (N,): the same for equal rows, and for no others in practice."""
     from hashlib import blake2b
 
     # Adding 0 makes -0 into 0, which equals it and has other bytes.
-    return [blake2b((row + 0).tobytes(), digest_size=16).digest() for row in X]
+    hashes = (blake2b((row + 0).tobytes(), digest_size=16).digest() for row in X)
+    return np.fromiter(hashes, "S16", len(X))

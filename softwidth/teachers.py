@@ -21,6 +21,7 @@ from softwidth._checks import (
     check_same_length,
     check_weights,
 )
+from softwidth._mapped import take_rows
 from softwidth._types import Array, Labels
 from softwidth.bank import Bank
 from softwidth.calibration import fit_temperature
@@ -111,7 +112,7 @@ class WideTeacher:
         self.classes_, ids = _as_ids(y, len(X))
         few = tuned._affordable_rows(ids)
         if few is not None:
-            X, ids = X[few], ids[few]
+            X, ids = take_rows(X, few), ids[few]
             sample_weight = None if sample_weight is None else np.asarray(sample_weight)[few]
         epochs, steps = tuned._epochs(ids), [tuned.step_size or 0]
         bank = tuned._train(X, ids, sample_weight, steps, epochs, "training the teacher")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from softwidth._checks import ArgumentError
+from softwidth._mapped import take_rows
 from softwidth._types import SPLITS, Array, Dataset, Labels
 from softwidth.calibration import accuracy, mean_distance
 from softwidth.classifiers import classifier
@@ -83,7 +84,10 @@ def students_rows(spec: TrialSpec) -> tuple[Dataset, Rows | None]:
     own, rest = split_rows(
         dataset.y_train, spec.student_rows, seed=spec.data_seed, name="student_rows"
     )
-    return with_training_rows(dataset, own), (dataset.X_train[rest], dataset.y_train[rest])
+    return with_training_rows(dataset, own), (
+        take_rows(dataset.X_train, rest),
+        dataset.y_train[rest],
+    )
 
 
 def whole_task(spec: TrialSpec) -> Dataset:

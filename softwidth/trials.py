@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from softwidth._mapped import take_rows
 from softwidth._types import Array, Labels
 from softwidth.balance import Shares, balanced_shares
 from softwidth.bank import Bank, log_likelihoods, stacked_logits
@@ -152,7 +153,9 @@ def with_rows(task: Task, rows: int, seed: int) -> Task:
         return task
     chosen, _ = split_rows(task.y, rows, seed=seed, name="budget")
     weight = None if task.weight is None else task.weight[chosen]
-    return replace(task, X=task.X[chosen], y=task.y[chosen], soft=task.soft[chosen], weight=weight)
+    return replace(
+        task, X=take_rows(task.X, chosen), y=task.y[chosen], soft=task.soft[chosen], weight=weight
+    )
 
 
 def train(task: Task, students: list[Student], setting: Setting, label: str | None) -> list[Trial]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from softwidth._checks import SoftwidthError
 
 SECONDS = 60  # of CPU for one input; the slowest honest one takes about one
 FREE = 2**28  # bytes that inputs are told to be free
+FREE_DISK = 2**29  # likewise, on disk
 ROOM = 2**26  # bytes beyond them: of modules loaded on first use, and what work takes beside data
 
 
@@ -82,6 +85,8 @@ def _limits() -> Iterator[_Peak]:
     """Warnings are errors, time is limited, and little memory is said to be free."""
     free = psutil.virtual_memory()._replace(available=FREE)
     before_memory, psutil.virtual_memory = psutil.virtual_memory, lambda: free
+    disk = shutil.disk_usage(tempfile.gettempdir())._replace(free=FREE_DISK)
+    before_disk, shutil.disk_usage = shutil.disk_usage, lambda path: disk
     before_signal = signal.signal(signal.SIGPROF, _too_long)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
@@ -91,7 +96,7 @@ def _limits() -> Iterator[_Peak]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before_signal)
-        psutil.virtual_memory = before_memory
+        psutil.virtual_memory, shutil.disk_usage = before_memory, before_disk
 
 
 class Endless(BaseException):

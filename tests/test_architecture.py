@@ -18,7 +18,7 @@ import softwidth
 HOUSE = Path(softwidth.__file__).parent
 FLOORS = {
     0: "_[!_]*",  # letters of shapes, checks, progress, compiled pieces
-    1: "data builtin builtin_* patch_features sources synthetic fetch archives files tables images tasks labels distributions "
+    1: "data builtin builtin_* patch_features sources synthetic fetch archives files tables table_* images tasks labels distributions "
     "label_* balance calibration health network specs span kernels store store_* digests",
     2: "inputs histories memory workers bank training margin* transport reach theorems bounds "
     "bounds_soft bounds_hard bounds_paper certificates signatures",

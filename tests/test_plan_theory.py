@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from softwidth import plan_theory
+from softwidth._checks import MemoryLimitError
 from softwidth.bounds import bounds
 from softwidth.margins import margin
 from softwidth.network import initialise
 from softwidth.plan_certificate import certified_student
-from softwidth.plan_theory import theory_of
+from softwidth.plan_theory import separation_of, theory_of
 
 
 def rows(n=60, seed=0):
@@ -37,6 +39,29 @@ def test_more_rows_than_are_used_are_said_and_bounded_from_above():
     assert found.margin["rows"] == 30
     assert "30 of the 60 rows" in found.theory["notes"][1]
     assert found.margin["upper"] >= margin(X, y, kind="kernel").lower
+
+
+def test_a_margin_that_does_not_fit_is_that_of_fewer_rows(monkeypatch):
+    X, y = rows(1500)
+    whole = separation_of(X, y, n_classes=2, most=1500)
+    asked, solve = [], plan_theory.margin
+
+    def margin(X, y, **settings):
+        asked.append(len(y))
+        if len(y) > room:
+            raise MemoryLimitError("it does not fit.")
+        return solve(X, y, **settings)
+
+    monkeypatch.setattr(plan_theory, "margin", margin)
+    room = 800
+    fewer = separation_of(X, y, n_classes=2, most=1500)
+    assert asked == [1500, 750]
+    assert (fewer.used, fewer.rows) == (750, 1500)
+    assert fewer.upper >= whole.margin["lower"]  # fewer rows have the larger margin
+    room = 400
+    with pytest.raises(MemoryLimitError):
+        separation_of(X, y, n_classes=2, most=1500)
+    assert asked[2:] == [1500, 750, 500]
 
 
 def test_what_a_student_lost_is_below_its_certificates():

@@ -1,0 +1,58 @@
+"""How much memory this process may still take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+GROUPS = Path("/sys/fs/cgroup")
+CACHED = ("inactive_file", "active_file")  # of a group's pages, those that it can drop
+
+
+def free_memory() -> float:
+    """Bytes: the least of what is free in the machine, in the control group, and under ``ulimit``.
+
+    A container or a batch job may have far less than its machine; ``ulimit -d`` and ``-v`` bound what
+    a process takes beside the pages of its files, and with them.
+    """
+    import psutil
+
+    return max(0, min([psutil.virtual_memory().available, *_left_to_group(), *_left_to_process()]))
+
+
+def _left_to_group() -> Iterator[float]:
+    """What the control groups of this process allow beyond what they use, without their caches."""
+    for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):  # fmt: skip
+        for group in _own_groups():
+            try:
+                most, now = (int((group / name).read_text()) for name in (limit, used))
+                stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())  # fmt: skip
+            except (OSError, ValueError):  # none of this kind, or without a limit ("max")
+                continue
+            yield most - now + sum(int(stat.get(name, 0)) for name in CACHED)
+
+
+def _own_groups() -> Iterator[Path]:
+    """Directories of this process's control groups; in a container their root."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for _, controllers, path in (line.split(":", 2) for line in lines):
+        if controllers in ("", "memory"):
+            yield from (GROUPS / controllers / path.lstrip("/"), GROUPS / controllers)
+
+
+def _left_to_process() -> Iterator[float]:
+    """What ``ulimit -d`` and ``ulimit -v`` leave."""
+    try:
+        import resource
+
+        status = Path("/proc/self/status").read_text()
+    except (ImportError, OSError):  # not Linux
+        return
+    sizes = dict(line.split(":", 1) for line in status.splitlines())
+    for what, used in ((resource.RLIMIT_DATA, "VmData"), (resource.RLIMIT_AS, "VmSize")):
+        most = resource.getrlimit(what)[0]
+        if most != resource.RLIM_INFINITY:
+            yield most - 1024 * int(sizes[used].split()[0])
