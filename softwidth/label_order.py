@@ -26,6 +26,7 @@ RULED_OUT = np.log(1e-4)  # log-probability below which an account is given up
 BEYOND_LUCK = 4.0  # standard errors above chance that another order must reach
 LIKE_CHANCE = 3.0  # standard errors above chance up to which the given order says nothing
 SLACK = 0.5  # share of what soft labels claim to know that honest ones may be wrong about
+BLOCK = 2**16  # rows whose moments are held at a time
 SLOPES = np.geomspace(0.01, 1000, 36)  # of the exponential in Chernoff's bound
 
 
@@ -76,12 +77,15 @@ def _correlation(votes: Array, chance: float) -> float:
 
 
 def log_moments(P: Array, score: Array) -> Array:
-    """``ln sum_k P[i, k] exp(t score[i, k])`` for every slope t and row i, shape (T, N)."""
-    largest = score.max(axis=1, keepdims=True)
-    moments = np.empty((len(SLOPES), len(P)))
-    for row, t in zip(moments, SLOPES, strict=True):
-        row[:] = (P * np.exp(t * (score - largest))).sum(axis=1)
-    return np.log(np.maximum(moments, 1e-300)) + SLOPES[:, None] * largest[:, 0]
+    """``sum_i ln sum_k P[i, k] exp(t score[i, k])`` for every slope t, shape (T,)."""
+    total = np.zeros(len(SLOPES))
+    for start in range(0, len(P), BLOCK):
+        p, s = P[start : start + BLOCK], score[start : start + BLOCK]
+        largest = s.max(axis=1, keepdims=True)
+        for place, t in enumerate(SLOPES):
+            moments = (p * np.exp(t * (s - largest))).sum(axis=1)
+            total[place] += np.log(np.maximum(moments, 1e-300)).sum() + t * largest.sum()
+    return total
 
 
 def log_tail(moments: Array, total: float) -> float:
@@ -94,7 +98,7 @@ def log_tail(moments: Array, total: float) -> float:
     >>> round(float(np.exp(log_tail(log_moments(fair, heads), 10)) * 2**10), 3)  # ten heads
     1.0
     """
-    return min(0.0, float((moments.sum(axis=1) - SLOPES * total).min()))
+    return min(0.0, float((moments - SLOPES * total).min()))
 
 
 def above_chance(score: Array, y: Labels) -> float:
@@ -123,10 +127,11 @@ class RowOrder:
 def wrong_rows(P: Array, y: Labels) -> RowOrder | None:
     """Whether the soft labels stand in another row order, all of them or from some row on."""
     P = at_frequencies(P, np.bincount(y, minlength=P.shape[1]) / len(y))
-    given, moments = P[np.arange(len(y)), y], log_moments(with_slack(P), -P)
+    given, claimed = P[np.arange(len(y)), y], with_slack(P)
     beyond = given - P @ (np.bincount(y, minlength=P.shape[1]) / len(y))
     for start in _starts(beyond):
-        honest = log_tail(moments[:, start:], -float(given[start:].sum()))
+        moments = log_moments(claimed[start:], -P[start:])
+        honest = log_tail(moments, -float(given[start:].sum()))
         if honest < RULED_OUT and _like_chance(P[start:], y[start:]):
             return RowOrder(start, _shift(P[start:], y[start:]))
     return None
