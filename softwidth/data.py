@@ -68,6 +68,8 @@ def load(
 ) -> Dataset:
     """A task from a built-in data set, a file, or arrays.
 
+    Rows that do not fit into memory lie in files without a name, mapped for reading (`_mapped`).
+
     Parameters
     ----------
     source : str, path or mapping

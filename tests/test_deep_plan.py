@@ -94,6 +94,42 @@ def test_a_second_call_reads_and_trains_nothing(kept, monkeypatch):
     assert {row.spec["width"] for row in rows} == {1 / 8, 1 / 2}
 
 
+@pytest.mark.parametrize("asked", [{"loss": "hinton", "temperature": 3.0, "share": 0.25}, {"loss": "logit mse"}])  # fmt: skip
+def test_soft_labels_are_learned_by_the_loss_that_is_asked_for(kept, asked, tmp_path):
+    """Hard students are those of the usual loss; soft ones are `deep.train`'s of this loss."""
+    usual, store = kept
+    found = deep.plan(Small, NOISY, soft=SOFT, store=store, name="noisy digits", classes=["three", "eight"], **SHORT, **asked)  # fmt: skip
+    assert asked["loss"] in found.warnings[0]
+    key = ("hard", 1 / 2)
+    for step, trials in usual.tuned.tried[key].items():
+        for seed, trial in trials.items():
+            assert found.tuned.tried[key][step][seed].seconds == trial.seconds  # it was read
+    chosen = found.tuned.trials(("soft", 1 / 2))[0]
+    data, images = found.soft_labels.dataset, found.trainer.data.images
+    recipe = deep.Recipe(
+        chosen.student.step_size, epochs=3, batch_size=found.tuned.setting.batch_size, **asked
+    )
+    own = deep.train(
+        seeded(Small, 1 / 2, chosen.student.seed),
+        images(data.X_train, data.y_train, found.trainer.task.soft),
+        images(data.X_val, data.y_val), recipe, seed=chosen.student.seed,
+    )  # fmt: skip
+    logits = deep.predict_logits(own.model, images(data.X_test, data.y_test).X)
+    error = float((logits.argmax(1).numpy() != data.y_test).mean())
+    assert chosen.test.means["error"] == pytest.approx(error)
+    curve = chosen.curve["cross_entropy"]
+    assert np.isnan(curve[:-1]).all()
+    assert np.isfinite(curve[-1])
+    found.write(tmp_path)
+    stored = json.loads((tmp_path / "plan.json").read_text(), parse_constant=pytest.fail)
+    assert {k: stored["spec"][k] for k in asked} == asked
+
+
+def test_an_unknown_loss_is_named():
+    with pytest.raises(ArgumentError, match="did you mean 'hinton'"):
+        deep.plan(Small, NOISY, soft=SOFT, **SHORT, loss="hintn")
+
+
 def test_another_network_of_the_same_name_is_trained_and_not_read(kept, monkeypatch):
     _, store = kept
 

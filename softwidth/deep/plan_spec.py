@@ -15,6 +15,7 @@ FOREIGN = {"positive", "pair", "target", "soft_columns", "soft_key", "weight_col
 COARSE_STEPS = {"adam": (1e-4, 1e-3, 1e-2), "adamw": (1e-4, 1e-3, 1e-2), "sgd": (1e-3, 1e-2, 1e-1)}
 STEP_LIMITS = (1e-6, 10.0)
 REGIMES = {name: REGIME_OF[name] for name in ("in-sample", "larger-data")}
+USUAL_LOSS = "soft cross-entropy"
 FINEST = 4  # steps of width up to the narrowest one of the first round
 NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)(?:\s*/\s*(\d{1,9}))?"
 
@@ -41,6 +42,9 @@ class DeepPlanSpec(PlanSpec):
         ``None``: `pace.default_epochs`, fewer where the budget asks for it.
     batch_size : int or None
         ``None``: `pace.default_batch`.
+    loss, temperature, share
+        By which soft labels, and their top class as the control, are learned: as in
+        `training.Recipe`. Hard labels are learned by their cross-entropy.
     optimizer, weight_decay, patience, augment, mixed_precision
         As in `training.Recipe`.
     """
@@ -49,6 +53,9 @@ class DeepPlanSpec(PlanSpec):
     budget: float = 600.0
     bias: bool = True
     batch_size: int | None = None
+    loss: str = USUAL_LOSS
+    temperature: float = 1.0
+    share: float = 0.5
     optimizer: str = "adam"
     weight_decay: float = 1e-4
     patience: int = 20
@@ -84,8 +91,11 @@ class DeepPlanSpec(PlanSpec):
         """All settings as plain JSON."""
         return self.model_dump(mode="json", exclude=FOREIGN)
 
-    def recipe(self, step_size: float, epochs: int, batch_size: int) -> Recipe:
-        """How a student is trained."""
+    def recipe(self, kind: str, step_size: float, epochs: int, batch_size: int) -> Recipe:
+        """How a student of a label kind is trained."""
+        own: dict[str, Any] = {}
+        if kind != "hard":
+            own = {"loss": self.loss, "temperature": self.temperature, "share": self.share}
         return Recipe(
             step_size,
             epochs=epochs,
@@ -95,6 +105,18 @@ class DeepPlanSpec(PlanSpec):
             patience=self.patience,
             augment=self.augment,
             mixed_precision=self.mixed_precision,
+            **own,
+        )
+
+    @property
+    def told_loss(self) -> str | None:
+        """A sentence about the loss, where it is not the usual one."""
+        if self.loss == USUAL_LOSS:
+            return None
+        of = f" (temperature {self.temperature:g}, share {self.share:g} of the class ids)"
+        return (
+            f"Soft labels, and their top class as the control, are learned by {self.loss}"
+            f"{of if self.loss == 'hinton' else ''}, hard labels by their cross-entropy."
         )
 
     @classmethod
@@ -112,7 +134,7 @@ class DeepPlanSpec(PlanSpec):
         """Raise ArgumentError for the first value that cannot be used."""
         if self.batch_size is not None:
             check_integer("batch_size", self.batch_size, low=1)
-        self.recipe(1.0, 1, 1)
+        self.recipe("soft", 1.0, 1, 1)
         super().check()
 
     def check_width(self, width: Any) -> None:

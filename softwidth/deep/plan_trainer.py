@@ -19,7 +19,7 @@ from softwidth._types import Array, Width, width_text
 from softwidth.deep.data import Images
 from softwidth.deep.families import Family, model_cost, seeded
 from softwidth.deep.plan_data import DeepData
-from softwidth.deep.plan_spec import DeepPlanSpec
+from softwidth.deep.plan_spec import USUAL_LOSS, DeepPlanSpec
 from softwidth.deep.training import Recipe, Trained, predict_logits, train
 from softwidth.digests import digest
 from softwidth.distributions import entropy
@@ -157,7 +157,9 @@ class DeepTrainer(Trainer):
     def recipe(self, student: Student) -> Recipe:
         """How a student is trained."""
         setting = self.tuned.setting
-        return self.spec.recipe(student.step_size, setting.epochs, setting.batch_size)
+        return self.spec.recipe(
+            student.labels, student.step_size, setting.epochs, setting.batch_size
+        )
 
     def lesson(self, kind: str) -> Images:
         """What students of a label kind learn from."""
@@ -210,9 +212,9 @@ class DeepTrainer(Trainer):
         return torch.log_softmax(logits, dim=1).numpy()
 
     def _curve(self, student: Student, found: Trained) -> dict[str, Array]:
-        """By epoch: the loss of its batches, in training mode; from its end on, and last of all, what
-        the network that is kept (of its best epoch) loses on all its rows. The error is known of
-        that network only.
+        """By epoch: the cross-entropy of its batches, in training mode, where that is its loss; from
+        its end on, and last of all, that of the network that is kept (of its best epoch) on all its
+        rows. The error is known of that network only.
         """
         lesson, epochs = self.lesson(student.labels), self.tuned.setting.epochs
         P, log_q = lesson.P.numpy().astype(np.float64), self._log_q(found, lesson)
@@ -220,7 +222,8 @@ class DeepTrainer(Trainer):
         with np.errstate(invalid="ignore"):
             kept = float(-np.einsum("nk,nk->n", P, log_q).mean())
         losses = np.full(epochs, kept)
-        losses[: found.epochs] = found.history["loss"]
+        usual_loss = self.recipe(student).loss == USUAL_LOSS
+        losses[: found.epochs] = found.history["loss"] if usual_loss else np.nan
         losses[-1] = kept
         errors = np.full(epochs, np.nan)
         errors[-1] = np.mean(log_q.argmax(axis=1) != P.argmax(axis=1))
@@ -262,7 +265,9 @@ class DeepLedger(TrialLedger):
 
     def about(self, student: Student) -> dict[str, Any]:
         """All else that determines a student: its network and its recipe."""
-        recipe = self.asked.recipe(student.step_size, self.setting.epochs, self.setting.batch_size)
+        recipe = self.asked.recipe(
+            student.labels, student.step_size, self.setting.epochs, self.setting.batch_size
+        )
         own = {"network": self.members.known_by(student.width), "shape": self.members.shape}
         return {**own, **asdict(recipe)}
 

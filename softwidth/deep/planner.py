@@ -169,7 +169,7 @@ def _plan(
         soft_labels=labels,
         search=search,
         theory=Theory(None, None),
-        warnings=warnings_of(search, labels),
+        warnings=[*filter(None, [spec.told_loss]), *warnings_of(search, labels)],
         seconds=time.monotonic() - pace.started,
         keeper=keeper,
     )
