@@ -131,6 +131,8 @@ def in_file(blocks: Iterable[Rows], what: str, needed: float) -> Rows:
             shown.update(file.tell())
         file.flush()
         shape = (file.tell() // (block.itemsize * prod(block.shape[1:])), *block.shape[1:])
+        if shape[0] == 0:  # of nothing there is no map
+            return np.empty(shape, block.dtype)
         try:
             return np.asarray(np.memmap(file, block.dtype, "r", shape=shape))
         except OSError as error:  # `ulimit -v` counts mapped files too

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
@@ -129,7 +130,7 @@ def _in_file(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray[An
     with archive.open(member) as stream:
         entry = _header(stream)
         pieces = iter(lambda: stream.read(BLOCK_BYTES), b"")  # to the end, where the checksum is
-        blocks = (np.frombuffer(piece, np.uint8) for piece in pieces)
+        blocks = (np.frombuffer(piece, np.uint8) for piece in chain([b""], pieces))
         what = f"unpacking {member.filename} of {Path(archive.filename or '').name}"
         numbers = in_file(blocks, what, entry.size)
     return numbers.view(entry.dtype).reshape(entry.shape, order=entry.order)

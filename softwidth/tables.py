@@ -59,9 +59,12 @@ def _features_in_file(
 
 def _pieces(path: Path, form: Format, rows: int, target: str | None) -> Iterator[Any]:
     """Tables of at most so many rows, one after the other."""
-    pieces = parsed(path, lambda path: form.pieces(path, rows, target))
+    pieces, none = parsed(path, lambda path: form.pieces(path, rows, target)), True
     while (piece := parsed(path, lambda _: next(pieces, None))) is not None:
         yield _named(path, piece)
+        none = False
+    if none:
+        raise DataFileError(f"{path.name} has no rows.")
 
 
 def _named(path: Path, table: Any) -> Any:

@@ -218,6 +218,21 @@ def test_errors_in_later_pieces_of_a_table_name_the_row(tmp_path, scarce):
         load(tmp_path / "words.csv", **COLUMNS)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "npz"])
+def test_files_without_rows_are_told(tmp_path, monkeypatch, suffix):
+    """As where all of it is read at once; generated input found it."""
+    for module in ("tables", "archives"):
+        monkeypatch.setattr(f"softwidth.{module}.free_memory", lambda: 0)
+    X, y, P = some_rows()
+    path, table = tmp_path / f"data.{suffix}", table_of(X, y, P)[:0]
+    if suffix == "npz":
+        np.savez(path, X=X[:0], y=y[:0])
+    else:
+        (table.to_csv if suffix == "csv" else table.to_parquet)(path)
+    with pytest.raises((DataFileError, ArgumentError), match=r"no rows|non-empty|at least one row"):
+        load(path, **({} if suffix == "npz" else COLUMNS))
+
+
 def test_row_numbers_that_break_off_are_no_row_numbers(tmp_path, scarce):
     table = table_of(*some_rows())
     table.index = [*range(2000), *range(1000)]
