@@ -35,10 +35,11 @@ def is_mapped(X: Any) -> bool:
     return isinstance(X, mmap.mmap)
 
 
-def row_blocks(X: Rows) -> Iterator[slice]:
-    """Slices of consecutive rows, of `BLOCK_BYTES` or one row each."""
+def row_blocks(X: Rows, n: int | None = None) -> Iterator[slice]:
+    """Slices of `n` (all) consecutive rows like those of `X`, of `BLOCK_BYTES` or one row each."""
+    n = len(X) if n is None else n
     step = max(1, BLOCK_BYTES // max(1, X[:1].nbytes))
-    return (slice(start, start + step) for start in range(0, len(X), step))
+    return (slice(start, start + step) for start in range(0, n, step))
 
 
 def take_rows(X: Rows, chosen: Rows) -> Rows:
@@ -52,7 +53,7 @@ def take_rows(X: Rows, chosen: Rows) -> Rows:
     if not is_mapped(X):
         return np.asarray(X[chosen])
     numbers = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
-    blocks = (X[numbers[rows]] for rows in row_blocks(np.broadcast_to(X[:1], (len(numbers), *X.shape[1:]))))  # fmt: skip
+    blocks = (X[numbers[rows]] for rows in row_blocks(X, len(numbers)))
     return _placed(blocks, (len(numbers), *X.shape[1:]), X.dtype, "copying rows")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-GROUPS = Path("/sys/fs/cgroup")
+GROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 CACHED = ("inactive_file", "active_file")  # of a group's pages, those that it can drop
 
 
@@ -32,15 +32,20 @@ def _left_to_group() -> Iterator[float]:
             yield most - now + sum(int(stat.get(name, 0)) for name in CACHED)
 
 
-def _own_groups() -> Iterator[Path]:
-    """Directories of this process's control groups; in a container their root."""
+def _own_groups() -> list[Path]:
+    """Directories of this process's control groups, those that they are in, and in a container its own."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for _, controllers, path in (line.split(":", 2) for line in lines):
+        return list(_groups(OWN_GROUPS.read_text()))
+    except OSError:  # not Linux
+        return []
+
+
+def _groups(told: str) -> Iterator[Path]:
+    """The directories of the groups in lines ``number:controllers:path``; without a name in version 2."""
+    for _, controllers, path in (line.split(":", 2) for line in told.splitlines()):
         if controllers in ("", "memory"):
-            yield from (GROUPS / controllers / path.lstrip("/"), GROUPS / controllers)
+            for group in (Path(path), *Path(path).parents):
+                yield GROUPS / controllers / group.relative_to("/")
 
 
 def _left_to_process() -> Iterator[float]:

@@ -281,3 +281,14 @@ def test_margin_refuses_what_it_cannot_use(capsys):
     arguments = ["margin", "digits", "--kind", "sup", "--width", "7"]
     assert "must be even" in one_line(capsys, *arguments)
     assert "`gap`" in one_line(capsys, "margin", "digits", "--gap", "-1")
+
+
+def test_memory_that_a_library_does_not_get_is_one_line(capsys, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError("Unable to allocate 703. MiB")
+
+    monkeypatch.setattr("softwidth.data._read", full)
+    assert (
+        one_line(capsys, "plan", "digits")
+        == "softwidth: memory is full: Unable to allocate 703. MiB.\n"
+    )

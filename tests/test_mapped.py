@@ -284,19 +284,22 @@ def test_few_rows_of_a_file_are_kept_in_memory(tmp_path, scarce):
     ("limit", "used"), [("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")]
 )  # fmt: skip
 def test_a_control_group_bounds_what_is_free(tmp_path, monkeypatch, limit, used):
-    monkeypatch.setattr(memory, "_own_groups", lambda: iter([tmp_path / "none", tmp_path]))
-    before = free_memory()
-    (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 300\nactive_file 40\nfile 340\n")
-    (tmp_path / used).write_text("1000\n")
-    (tmp_path / limit).write_text("5000\n")
-    assert free_memory() == 5000 - 1000 + 340
-    (tmp_path / limit).write_text("max\n")
-    assert free_memory() == pytest.approx(before, rel=0.5)
-
-
-def test_own_groups_are_where_the_system_says(monkeypatch, tmp_path):
+    """A job's own group has no limit here; the group that it is in has one."""
+    controllers = "" if limit == "memory.max" else "memory"
+    (tmp_path / "own").write_text(f"4:cpu:/other\n0:{controllers}:/jobs/7\n")
     monkeypatch.setattr(memory, "GROUPS", tmp_path)
-    assert all(group.is_relative_to(tmp_path) for group in memory._own_groups())
+    monkeypatch.setattr(memory, "OWN_GROUPS", tmp_path / "own")
+    own = tmp_path / controllers / "jobs" / "7"
+    own.mkdir(parents=True)
+    before = free_memory()
+    for group, most in ((own, "max"), (own.parent, "5000")):
+        (group / "memory.stat").write_text("anon 5\ninactive_file 300\nactive_file 40\nfile 340\n")
+        (group / used).write_text("1000\n")
+        assert free_memory() == pytest.approx(before, rel=0.5)
+        (group / limit).write_text(f"{most}\n")
+    assert free_memory() == 5000 - 1000 + 340
+    (tmp_path / "own").unlink()
+    assert free_memory() == pytest.approx(before, rel=0.5)
 
 
 @pytest.mark.parametrize("what", ["RLIMIT_DATA", "RLIMIT_AS"])
