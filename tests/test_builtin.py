@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -28,6 +31,20 @@ def test_digits_are_scikit_learns():
     order, theirs = np.lexsort([*rows.T, labels]), np.lexsort([*X.T / 16, y])
     np.testing.assert_array_equal(rows[order], (X / 16).astype(np.float32)[theirs])
     np.testing.assert_array_equal(labels[order], y[theirs])
+
+
+def test_digits_are_read_without_importing_scikit_learn():
+    code = "import sys; from softwidth.data import load; load('digits'); print('sklearn' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+
+
+def test_digits_that_lie_elsewhere_are_asked_for(monkeypatch):
+    read = load("digits")
+    monkeypatch.setattr("softwidth.builtin.DIGITS_FILE", "sklearn/nowhere.csv.gz")
+    for split in SPLITS:
+        for mine, theirs in zip(load("digits").part(split), read.part(split), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
 
 
 def test_sizes_in_the_list_are_those_of_the_data():
