@@ -84,12 +84,12 @@ class Prior:
         ArgumentError
             A factor that is missing or no finite number.
         """
-        from scipy.stats import t
+        from scipy.special import stdtrit  # `scipy.stats.t.ppf` is this and takes 0.4 s to import
 
         given = on_scale(factors)
         x = np.clip(given, self.low, self.high)  # a line says nothing beyond what it was fitted to
         log = self.mean + float(np.dot(self.slopes, (x - self.centre) / np.array(self.scale)))
-        off = float(t.isf((1 - LEVEL) / 2, self.sources - 1)) * self.error
+        off = -float(stdtrit(self.sources - 1, (1 - LEVEL) / 2)) * self.error
         outside = given != x
         return {
             "saving": float(2**log),
