@@ -155,13 +155,15 @@ class Decision:
         first, second = self.gap_draws[of], self.gap_draws[over]
         if np.array_equal(first, second):  # a kind beside itself
             return 1.0
-        every = np.arange(len(self.widths) + 1)
+        W = len(self.widths)
+        every = np.arange(W + 1)
         ratios = self._ends(every)[0][:, None] / self._ends(every)[1]
         ratios[-1, -1] = 1.0
-        left = not_ruled_out(first, second)
-        left &= every[:, None] >= _span(self.places[of])[0]
-        left &= every <= _span(self.places[over])[1]
-        return float(ratios[left].min())
+        lowest, highest = _span(self.places[of])[0], _span(self.places[over])[1]
+        pairs = [(i, j) for i in range(lowest, W + 1) for j in range(highest + 1)]
+        # The first that passes is the least of all: a test costs 0.1 ms, and few pairs need one.
+        pairs.sort(key=ratios.__getitem__)
+        return float(next(ratios[pair] for pair in pairs if not_ruled_out(first, second, *pair)))
 
     def _ends(self, places: np.ndarray[Any, Any]) -> tuple[Array, Array]:
         """Narrowest and widest least width that these places allow; beyond, the widest tried."""

@@ -17,8 +17,8 @@ from softwidth.resampling import LEVEL
 RIDGE = 1e-9  # of the variances, so that curves that move as one have an inverse
 
 
-def not_ruled_out(first: Array, second: Array) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """Pairs of places (i, j): the first least width may be i or less while the second is j or more.
+def not_ruled_out(first: Array, second: Array, i: int, j: int) -> bool:
+    """Whether the first least width may be at place i or less while the second is at j or more.
 
     That is: the first curve meets the target at i and the second does not at ``j - 1``. Of the two
     gaps this is the quadrant ``x <= 0 <= y``, a cone, so the test is the likelihood ratio's for it
@@ -30,20 +30,18 @@ def not_ruled_out(first: Array, second: Array) -> np.ndarray[tuple[int, int], np
     ----------
     first, second : ndarray, shape (targets, 1 + draws, W)
         Gaps to the target, the estimate first. A pair passes if it does by any of the targets.
+    i, j : int
+        Places from 0 to W, which is beyond all widths.
 
     Returns
     -------
-    ndarray of bool, shape (W + 1, W + 1)
+    bool
     """
     W = first.shape[2]
-    passed = np.zeros((W + 1, W + 1), bool)
-    for i in range(W + 1):
-        for j in range(W + 1):
-            passed[i, j] = any(
-                _passes(x[:, i] if i < W else None, y[:, j - 1] if j else None)
-                for x, y in zip(first, second, strict=True)
-            )
-    return passed
+    return any(
+        _passes(x[:, i] if i < W else None, y[:, j - 1] if j else None)
+        for x, y in zip(first, second, strict=True)
+    )
 
 
 def _passes(x: Array | None, y: Array | None) -> bool:

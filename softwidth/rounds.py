@@ -8,7 +8,7 @@ kept, and a plan that is given them runs these and no others.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -141,7 +141,8 @@ class Search:
             return []
         # The student to be used is trained at the end, alone and on one core.
         pace.after = 2 * pace.needed(self.trainer.work_at({tuned.widths[-1]: 1}))
-        taken = affordable(parts, self._cost, ROUND_SHARE * pace.room, pace.room)
+        cost = partial(self._cost, seeds)
+        taken = affordable(parts, cost, ROUND_SHARE * pace.room, pace.room)
         self.ended = "" if taken else "budget"
         return taken
 
@@ -153,12 +154,12 @@ class Search:
         if seeds:
             add_seeds(self.trainer, seeds, "training more seeds")
 
-    def _cost(self, part: Part) -> float:
-        """Seconds that a part will take."""
-        tuned, spec = self.trainer.tuned, self.spec
-        students = tuned.setting.tuning_seeds * (usual_steps(spec) - 1) + spec.seeds
+    def _cost(self, so_far: Mapping[Width, int], part: Part) -> float:
+        """Seconds that a part will take, where there are so many seeds by width."""
+        spec = self.spec
+        students = self.trainer.tuned.setting.tuning_seeds * (usual_steps(spec) - 1) + spec.seeds
         counts: dict[Width, float] = dict.fromkeys(part.widths, len(KINDS) * students)
         for width, seeds in part.seeds:
-            more = max(0, seeds - len(tuned.seeds(width)))
+            more = max(0, seeds - so_far[width])
             counts[width] = counts.get(width, 0) + len(KINDS) * more
         return self.trainer.pace.needed(self.trainer.work_at(counts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, func, literal
@@ -60,7 +61,8 @@ def insert_new(connection: Connection, records: list[dict[str, Any]]) -> set[str
     return {record.id for record in connection.execute(new, records)}
 
 
-def columns(curves: bool) -> list[ColumnElement[Any]]:
+@cache
+def columns(curves: bool) -> tuple[ColumnElement[Any], ...]:
     """What is selected of a row; text longer than any of ours stays in the database."""
     limits = {
         rows.c.id: 32,
@@ -79,7 +81,7 @@ def columns(curves: bool) -> list[ColumnElement[Any]]:
     if curves:  # none at all is NULL: what is too large must be something else, and no curves
         large = func.length(rows.c.curves) > LARGEST_PACKED
         bounded.append(case((large, literal(b"")), else_=rows.c.curves).label("curves"))
-    return [*bounded, rows.c.seconds]
+    return (*bounded, rows.c.seconds)
 
 
 def decoded(record: Record[Any], where: str) -> Row:

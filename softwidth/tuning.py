@@ -57,13 +57,14 @@ def add_seeds(trainer: Trainer, wanted: Mapping[Width, int], label: str) -> None
 
     Seed by seed, so that what no longer fits into the budget are the last seeds of all.
     """
-    students, tuned = [], trainer.tuned
-    for seed in range(max(wanted.values(), default=0)):
-        for width, seeds in wanted.items():
-            for kind in KINDS:
-                step_size = tuned.step_size((kind, width))
-                if seed < seeds and seed not in tuned.tried[kind, width][step_size]:
-                    students.append(Student(width, seed, kind, step_size))
+    tuned = trainer.tuned
+    chosen = {(k, w): tuned.step_size((k, w)) for w in wanted for k in KINDS}
+    students = [
+        Student(width, seed, kind, step_size)
+        for seed in range(max(wanted.values(), default=0))
+        for (kind, width), step_size in chosen.items()
+        if seed < wanted[width] and seed not in tuned.tried[kind, width][step_size]
+    ]
     trainer.train(students, label, all_of_them=False)
 
 

@@ -12,6 +12,7 @@ from scipy.stats import t as student_t
 
 from softwidth._checks import ArgumentError
 from softwidth.least_width import by_row, decide, loss_intervals
+from softwidth.ratio import not_ruled_out
 from softwidth.resampling import monotone, seed_weights
 
 WIDTHS = (2, 4, 8, 16)
@@ -171,6 +172,32 @@ def test_between_tried_widths_all_that_is_not_ruled_out_is_in_the_interval():
     assert saving.ratio == 2
     assert saving.interval == (1.5, 2.0)
     assert decide(mistakes, WIDTHS, tolerance=0.05).least["hard"].interval == (8, 8)
+
+
+def least_ratio_of_all(found, of, over):
+    """The least ratio of tried widths that is not ruled out, every pair of places tested."""
+    ends, W = [*found.widths, found.widths[-1]], len(found.widths)
+    place = {width: p for p, width in enumerate([*found.widths, None])}
+    lowest, highest = place[found.least[of].interval[0]], place[found.least[over].interval[1]]
+    return min(
+        1.0 if i == j == W else ends[i] / ends[j]
+        for i in range(lowest, W + 1)
+        for j in range(highest + 1)
+        if not_ruled_out(found.gap_draws[of], found.gap_draws[over], i, j)
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_interval_of_a_saving_is_that_of_all_pairs_tested(seed):
+    rng = np.random.default_rng([17, seed])
+    falling = np.sort(rng.uniform(0.1, 0.3, (2, 4)))[:, ::-1]
+    losses = {k: draw_mistakes(rng, e) for k, e in zip(("hard", "soft"), falling, strict=True)}
+    found = decide(losses, WIDTHS, tolerance=0.01)
+    saving = found.saving("hard", "soft")
+    assert saving.interval == (
+        min(saving.ratio, least_ratio_of_all(found, "hard", "soft")),
+        max(saving.ratio, 1 / least_ratio_of_all(found, "soft", "hard")),
+    )
 
 
 def test_a_better_teacher_may_set_the_target():
