@@ -14,6 +14,19 @@ from typing import Annotated, Any
 import typer
 
 from softwidth._checks import ArgumentError, SoftwidthError, printable
+from softwidth.cli_options import (
+    Json,
+    Noise,
+    Seed,
+    Source,
+    StudentOptions,
+    TaskOptions,
+    items,
+    numbers,
+    settings_of,
+    spread,
+    store_option,
+)
 
 app = typer.Typer(
     name="softwidth",
@@ -26,74 +39,6 @@ data_app = typer.Typer(
     no_args_is_help=True, help="Built-in data sets: what is here, and downloads."
 )
 app.add_typer(data_app, name="data")
-
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE",
-        help="digits, mnist, cifar10, or a .npz, .csv or .parquet file.",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
-Positive = Annotated[
-    str | None,
-    typer.Option(help="Classes that together are class 1, such as 1,3,5,7,9; the rest is class 0."),
-]
-Pair = Annotated[str | None, typer.Option(help="Keep only these two classes, such as 3,8.")]
-Target = Annotated[str | None, typer.Option(help="Label column of a table.")]
-SoftColumns = Annotated[
-    str | None, typer.Option(help="Soft-label columns of a table, such as a,b,c.")
-]
-WeightColumn = Annotated[
-    str | None, typer.Option(help="Column of a table that says what each row counts for.")
-]
-IgnoreColumns = Annotated[
-    str | None, typer.Option(help="Columns of a table that are no features, such as id,date.")
-]
-SoftKey = Annotated[str, typer.Option(help="Name of the soft labels in an archive.")]
-Noise = Annotated[
-    float, typer.Option(help="Standard deviation of Gaussian noise on the inputs, before scaling.")
-]
-Flip = Annotated[float, typer.Option(help="Rate at which training labels are flipped.")]
-Seed = Annotated[int, typer.Option(help="Seed of splits, noise and flips.")]
-Teacher = Annotated[
-    str | None, typer.Option(help="wide or kernel: who makes soft labels, if not the data.")
-]
-Regime = Annotated[
-    str | None,
-    typer.Option(help="Rows the teacher learns from: in-sample, cross-fitted or larger-data."),
-]
-StudentRows = Annotated[
-    int | None, typer.Option(help="Rows of the students; the teacher has all others.")
-]
-Metric = Annotated[
-    str,
-    typer.Option(
-        help="error; balanced: its mean over classes; or kl: divergence of held-out soft labels "
-        "from predictions, in nats."
-    ),
-]
-ClassWeight = Annotated[
-    str | None,
-    typer.Option(
-        help="balanced: classes weigh the same in training; none. Goes by the metric if not given."
-    ),
-]
-Reference = Annotated[
-    str, typer.Option(help="Whose best is to be reached: students, or teacher if it is better.")
-]
-Tolerance = Annotated[float, typer.Option(help="How far above the best is still good enough.")]
-Widths = Annotated[
-    str, typer.Option(help="A range to begin with, or a list: these widths and no others.")
-]
-Seeds = Annotated[int, typer.Option(help="Students per width and label kind to begin with.")]
-Rounds = Annotated[int | None, typer.Option(help="Rounds of search after the first, at most.")]
-Bias = Annotated[
-    bool, typer.Option("--bias/--no-bias", help="Give students hidden and output biases.")
-]
-Epochs = Annotated[
-    int | None, typer.Option(help="Passes over the data; by default as many as it needs.")
-]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,46 +69,17 @@ def _refuse(message: str) -> int:
     return 2
 
 
-def _items(text: str | None) -> list[str] | None:
-    return None if text is None else [item.strip() for item in text.split(",") if item.strip()]
-
-
-def _numbers(name: str, text: str | None) -> list[float] | None:
-    try:
-        return None if text is None else [float(item) for item in _items(text) or ()]
-    except ValueError:
-        raise ArgumentError(name, text, "must be numbers such as 0.125,0.25,0.5.") from None
-
-
 def _print_json(value: Any) -> None:
     print(json.dumps(value, allow_nan=False))
 
 
 @app.command()
+@spread
 def plan(
     source: Source = "digits",
     *,
-    positive: Positive = None,
-    pair: Pair = None,
-    target: Target = None,
-    soft_columns: SoftColumns = None,
-    weight_column: WeightColumn = None,
-    ignore_columns: IgnoreColumns = None,
-    soft_key: SoftKey = "soft",
-    teacher: Teacher = None,
-    regime: Regime = None,
-    student_rows: StudentRows = None,
-    noise: Noise = 0.0,
-    flip: Flip = 0.0,
-    metric: Metric = "error",
-    class_weight: ClassWeight = None,
-    reference: Reference = "students",
-    tolerance: Tolerance = 0.01,
-    widths: Widths = "2:128",
-    seeds: Seeds = 5,
-    rounds: Rounds = None,
-    bias: Bias = False,
-    epochs: Epochs = None,
+    task: TaskOptions,
+    students: StudentOptions,
     budget: Annotated[
         float, typer.Option(help="Seconds for the plan; fewer where all is decided before.")
     ] = 60.0,
@@ -182,13 +98,7 @@ def plan(
     out: Annotated[
         Path, typer.Option(help="Directory for report.html, plan.json, plan.toml and student.npz.")
     ] = Path("softwidth-plan"),
-    store: Annotated[
-        str | None,
-        typer.Option(
-            help="File or URL that keeps every student, so that the same command goes on where it "
-            "stopped; plan.sqlite in the directory by default."
-        ),
-    ] = None,
+    store: Annotated[str | None, store_option("plan.sqlite")] = None,
     json_: Json = False,
 ) -> None:
     """Least width with soft and with hard labels, and which labels to use."""
@@ -198,35 +108,11 @@ def plan(
     from softwidth.report import write_page
 
     directory = check_directory("out", out)
-    settings: dict[str, Any] = {
-        "positive": _items(positive),
-        "pair": _items(pair),
-        "target": target,
-        "soft_columns": _items(soft_columns),
-        "soft_key": soft_key,
-        "weight_column": weight_column,
-        "ignore_columns": _items(ignore_columns),
-        "teacher": teacher,
-        "regime": regime,
-        "student_rows": student_rows,
-        "noise": noise,
-        "flip": flip,
-        "metric": metric,
-        "class_weight": class_weight,
-        "reference": reference,
-        "tolerance": tolerance,
-        "widths": widths,
-        "seeds": seeds,
-        "rounds": rounds,
-        "bias": bias,
-        "epochs": epochs,
-        "budget": budget,
-        "votes": votes,
-        "seed": seed,
-    }
     kept = store or directory / "plan.sqlite"
     with _stoppable():
         if spec is None:
+            settings = settings_of(task, students)
+            settings |= {"budget": budget, "votes": votes, "seed": seed}
             found = make_plan(source, store=kept, **settings)
         else:
             found = make_plan(spec=spec, store=kept)
@@ -264,6 +150,7 @@ def _command() -> str:
 
 
 @app.command()
+@spread
 def forecast(
     source: Source = "digits",
     *,
@@ -278,27 +165,8 @@ def forecast(
     check: Annotated[
         bool, typer.Option("--check", help="Plan on all rows afterwards, and compare.")
     ] = False,
-    positive: Positive = None,
-    pair: Pair = None,
-    target: Target = None,
-    soft_columns: SoftColumns = None,
-    weight_column: WeightColumn = None,
-    ignore_columns: IgnoreColumns = None,
-    soft_key: SoftKey = "soft",
-    teacher: Teacher = None,
-    regime: Regime = None,
-    student_rows: StudentRows = None,
-    noise: Noise = 0.0,
-    flip: Flip = 0.0,
-    metric: Metric = "error",
-    class_weight: ClassWeight = None,
-    reference: Reference = "students",
-    tolerance: Tolerance = 0.01,
-    widths: Widths = "2:128",
-    seeds: Seeds = 5,
-    rounds: Rounds = None,
-    bias: Bias = False,
-    epochs: Epochs = None,
+    task: TaskOptions,
+    students: StudentOptions,
     budget: Annotated[
         float, typer.Option(help="Seconds for all subsamples; with --check, once more.")
     ] = 60.0,
@@ -306,13 +174,7 @@ def forecast(
     out: Annotated[
         Path, typer.Option(help="Directory for forecast.html and forecast.json.")
     ] = Path("softwidth-forecast"),
-    store: Annotated[
-        str | None,
-        typer.Option(
-            help="File or URL that keeps every student, so that the same command goes on where it "
-            "stopped; forecast.sqlite in the directory by default."
-        ),
-    ] = None,
+    store: Annotated[str | None, store_option("forecast.sqlite")] = None,
     json_: Json = False,
 ) -> None:
     """Least widths to expect at many rows, from plans on few of them."""
@@ -325,32 +187,12 @@ def forecast(
         found = make_forecast(
             source,
             rows=rows,
-            shares=_numbers("shares", shares),
+            shares=numbers("shares", shares),
             check=check,
             store=store or directory / "forecast.sqlite",
-            positive=_items(positive),
-            pair=_items(pair),
-            target=target,
-            soft_columns=_items(soft_columns),
-            weight_column=weight_column,
-            ignore_columns=_items(ignore_columns),
-            soft_key=soft_key,
-            teacher=teacher,
-            regime=regime,
-            student_rows=student_rows,
-            noise=noise,
-            flip=flip,
-            metric=metric,
-            class_weight=class_weight,
-            reference=reference,
-            tolerance=tolerance,
-            widths=widths,
-            seeds=seeds,
-            rounds=rounds,
-            bias=bias,
-            epochs=epochs,
             budget=budget,
             seed=seed,
+            **settings_of(task, students),
         )
     result = {"command": _command(), **found.as_dict()}
     write_whole("out", directory / "forecast.json", json.dumps(result, indent=1, allow_nan=False))
@@ -486,7 +328,7 @@ def study(
 
     check_directory("out", out)
     changed = {} if settings is None else read_settings(settings)
-    scale = Scale(tuple(_items(data) or ()), smoke, changed, device)
+    scale = Scale(tuple(items(data) or ()), smoke, changed, device)
     found = run_study(name, store=store, scale=scale, engine=engine, progress_label=name)
     written = write_finding(found, out, _command())
     if json_:
@@ -497,6 +339,7 @@ def study(
 
 
 @app.command()
+@spread
 def margin(
     source: Source = "digits",
     *,
@@ -515,12 +358,7 @@ def margin(
     limit: Annotated[
         int | None, typer.Option(help="Use so many rows; their margin is at least that of all.")
     ] = None,
-    positive: Positive = None,
-    pair: Pair = None,
-    target: Target = None,
-    soft_columns: SoftColumns = None,
-    weight_column: WeightColumn = None,
-    ignore_columns: IgnoreColumns = None,
+    task: TaskOptions,
     noise: Noise = 0.0,
     seed: Seed = 0,
     json_: Json = False,
@@ -529,17 +367,7 @@ def margin(
     from softwidth.data import training_rows
     from softwidth.margins import margin as certify
 
-    X, y, classes = training_rows(
-        source,
-        positive=_items(positive),
-        pair=_items(pair),
-        target=target,
-        soft_columns=_items(soft_columns),
-        weight_column=weight_column,
-        ignore_columns=_items(ignore_columns),
-        noise=noise,
-        seed=seed,
-    )
+    X, y, classes = training_rows(source, noise=noise, seed=seed, **settings_of(task))
     found = certify(
         X,
         y,

@@ -17,6 +17,7 @@ from softwidth import cli
 from softwidth._checks import ArgumentError
 from softwidth._output import write_whole
 from softwidth.builtin import BUILT_IN
+from softwidth.plan_spec import PlanSpec
 
 QUICK = ["--widths", "2,8", "--seeds", "2", "--epochs", "8"]
 
@@ -155,6 +156,62 @@ def test_help_is_quick_and_names_the_commands():
     heavy += "'altair', 'torch') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+TASK = {
+    "positive": (["1", "3"], "--positive=1, 3"),
+    "pair": (["a", "b"], "--pair=a,b"),
+    "target": ("y", "--target=y"),
+    "soft_columns": (["p", "q"], "--soft-columns=p,q"),
+    "weight_column": ("w", "--weight-column=w"),
+    "ignore_columns": (["id"], "--ignore-columns=id"),
+    "noise": (0.25, "--noise=0.25"),
+    "seed": (7, "--seed=7"),
+}
+PLAN = TASK | {
+    "soft_key": ("P", "--soft-key=P"),
+    "teacher": ("kernel", "--teacher=kernel"),
+    "regime": ("in-sample", "--regime=in-sample"),
+    "student_rows": (90, "--student-rows=90"),
+    "flip": (0.1, "--flip=0.1"),
+    "metric": ("kl", "--metric=kl"),
+    "class_weight": ("balanced", "--class-weight=balanced"),
+    "reference": ("teacher", "--reference=teacher"),
+    "tolerance": (0.02, "--tolerance=0.02"),
+    "widths": ("4,6", "--widths=4,6"),
+    "seeds": (3, "--seeds=3"),
+    "rounds": (2, "--rounds=2"),
+    "bias": (True, "--bias"),
+    "epochs": (9, "--epochs=9"),
+    "budget": (8.5, "--budget=8.5"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "work", "options"),
+    [
+        ("plan", "softwidth.planner.plan", PLAN | {"votes": (False, "--no-votes")}),
+        ("forecast", "softwidth.forecasts.forecast", PLAN),
+        ("margin", "softwidth.data.training_rows", TASK),
+    ],
+)
+def test_what_is_given_arrives_under_its_name(command, work, options, tmp_path, monkeypatch):
+    calls = []
+
+    def called(source, **settings):
+        calls.append((source, settings))
+        raise ArgumentError("source", source, "was seen.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(work, called)
+    assert cli.main([command, "my.csv"]) == 2
+    assert cli.main([command, "my.csv", *(flag for _, flag in options.values())]) == 2
+    (_, default), (source, settings) = calls
+    assert source == "my.csv"
+    assert {name: settings[name] for name in options} == {n: v for n, (v, _) in options.items()}
+    assert all(default[name] != settings[name] for name in options)
+    fields = PlanSpec.model_fields
+    assert all(default[name] == fields[name].default for name in options)
 
 
 def test_the_command_kept_with_a_result_tells_no_store(monkeypatch):
