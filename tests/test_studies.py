@@ -105,6 +105,30 @@ def test_bad_input_is_one_line(capsys, tmp_path):
         assert main(["study", *arguments, *store]) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]
         assert says in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["radius", "--data", "nonsense"],
+        ["radius", "--data", "wine"],  # which has no odd digits
+        ["sample-size", "--data", "wine"],
+        ["certificate", "--data", "wine"],
+        ["multiclass", "--data", "wine"],  # too few rows
+        ["scaling", "--data", "mnist"],
+        ["robustness", "--data", "circle(8)"],
+        ["vgg-cifar10", "--data", "wine"],
+    ],
+)
+def test_a_study_that_is_refused_leaves_nothing(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["study", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("softwidth: `")
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- the protocol

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from softwidth._checks import ArgumentError
 from softwidth._output import check_directory, write_whole
+from softwidth.engines import open_engine
 from softwidth.experiments import Experiment, StudentTrials
-from softwidth.store import Row, Store, open_store
+from softwidth.store import Row, Store
 from softwidth.studies._cells import cell_lines
 from softwidth.studies._study import NAMES, Scale, Study, Verdict, find_study
 from softwidth.sweep import collect, sweep
 from softwidth.theorems import finite
+from softwidth.trial_data import students_rows, whole_task
+from softwidth.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
     import pandas
@@ -64,20 +67,47 @@ class Finding:
 
 
 class _Asking:
-    """`_study.Ask` of one study: a sweep of what is not stored, then the rows of all."""
+    """`_study.Ask` of one study: a sweep of what is not stored, then the rows of all.
+
+    The store is made when the first trials have been found to be possible: a study that is refused
+    leaves none behind.
+    """
 
     def __init__(self, name: str, store: Store, engine: Any, label: str | None) -> None:
         self.name, self.store, self.engine, self.label = name, store, engine, label
         self.asked: dict[str, Row] = {}
 
     def __call__(self, specs: Sequence[Any], experiment: Experiment | None = None) -> list[Row]:
+        experiment = experiment or StudentTrials()
+        if not self.asked:
+            _check_data(experiment, specs)
+            _check_engine(self.engine)
+            self.store.check()
         sweep(
-            experiment or StudentTrials(), specs, self.store,
+            experiment, specs, self.store,
             study=self.name, engine=self.engine, progress_label=self.label,
         )  # fmt: skip
         rows = collect(specs, self.store, curves=True)
         self.asked |= {row.id: row for row in rows}
         return rows
+
+
+def _check_data(experiment: Experiment, specs: Sequence[Any]) -> None:
+    """Refuse data that have not the task of these trials, or too few rows, before a worker does."""
+    for spec in {experiment.together(spec): spec for spec in specs}.values():
+        data = getattr(spec, "data", spec)
+        if not isinstance(data, TrialSpec):
+            experiment.cost(spec)  # looks at its images
+        elif data.keep is None:
+            students_rows(data)
+        else:  # margins of all rows take long
+            whole_task(data)
+
+
+def _check_engine(engine: Any) -> None:
+    """Refuse a name that is no engine's, and a scheduler that cannot be reached."""
+    if isinstance(engine, (int, str)):
+        open_engine(engine).close(now=True)
 
 
 def run_study(
@@ -111,7 +141,7 @@ def run_study(
     if (scale.settings or scale.device != "cpu") and not hasattr(study, "SIZES"):
         wish = "is for studies of deep students: those of this one run as they are."
         raise ArgumentError("settings", dict(scale.settings) or scale.device, wish)
-    with open_store(store) as opened:
+    with Store(store) as opened:
         ask = _Asking(name, opened, engine, progress_label)
         table = study.measure(ask, scale)
     rows = list(ask.asked.values())
