@@ -81,7 +81,7 @@ class SweepError(SoftwidthError, RuntimeError):
 
 
 class MemoryLimitError(SoftwidthError, MemoryError):
-    """The work needs more memory than allowed; the message says how much."""
+    """The work needs more memory, or disk in its place, than there is; the message says how much."""
 
 
 def shorten(value: object, limit: int = 60) -> str:

@@ -142,23 +142,25 @@ def in_file(blocks: Iterable[Rows], what: str, needed: float) -> Rows:
 
 
 def scratch_directory() -> Path:
-    """Where rows are put that do not fit into memory: ``$TMPDIR``, or else the user's cache.
+    """Where rows are put that do not fit into memory: ``$TMPDIR`` if it is there, or the user's cache.
 
-    Not the system's place for temporary files, which on many machines lies in memory.
+    Not the system's place for temporary files, which on many machines lies in memory: that only
+    where neither can be written to.
     """
     from platformdirs import user_cache_path
 
-    named = os.environ.get("TMPDIR")
-    directory = Path(named) if named else user_cache_path("softwidth")
+    cache = user_cache_path("softwidth")
     with suppress(OSError):  # then it cannot be written to either
-        directory.mkdir(parents=True, exist_ok=True)
-    return directory if os.access(directory, os.W_OK) else Path(tempfile.gettempdir())
+        cache.mkdir(parents=True, exist_ok=True)
+    places = [Path(named) for named in [os.environ.get("TMPDIR")] if named] + [cache]
+    usable = (place for place in places if place.is_dir() and os.access(place, os.W_OK))
+    return next(usable, Path(tempfile.gettempdir()))
 
 
 def _check_disk(what: str, needed: float, directory: Path) -> None:
     free = shutil.disk_usage(directory).free
     if needed > free:
-        told = f"{what} needs {min(needed, 1e300) / 2**20:,.0f} MiB of disk, since they do not fit into memory"
+        told = f"{what} needs {min(needed, 1e300) / 2**20:,.0f} MiB of disk, since rows do not fit into memory"
         raise MemoryLimitError(
             f"{told}, and {free / 2**20:,.0f} MiB are free in {directory}. TMPDIR names another place."
         )

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 GROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-CACHED = ("inactive_file", "active_file")  # of a group's pages, those that it can drop
+CACHED = ("inactive_file", "active_file")  # of a group's pages, those that it can drop; version 1
+# has these of the group alone, and with groups in it as `total_...`
 
 
 def free_memory() -> float:
@@ -29,14 +30,15 @@ def _left_to_group() -> Iterator[float]:
                 stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())  # fmt: skip
             except (OSError, ValueError):  # none of this kind, or without a limit ("max")
                 continue
-            yield most - now + sum(int(stat.get(name, 0)) for name in CACHED)
+            cached = (stat.get(f"total_{name}", stat.get(name, 0)) for name in CACHED)
+            yield most - now + sum(map(int, cached))
 
 
 def _own_groups() -> list[Path]:
     """Directories of this process's control groups, those that they are in, and in a container its own."""
     try:
         return list(_groups(OWN_GROUPS.read_text()))
-    except OSError:  # not Linux
+    except (OSError, ValueError):  # not Linux, or lines of another form
         return []
 
 
@@ -59,5 +61,5 @@ def _left_to_process() -> Iterator[float]:
     sizes = dict(line.split(":", 1) for line in status.splitlines())
     for what, used in ((resource.RLIMIT_DATA, "VmData"), (resource.RLIMIT_AS, "VmSize")):
         most = resource.getrlimit(what)[0]
-        if most != resource.RLIM_INFINITY:
+        if most != resource.RLIM_INFINITY and used in sizes:
             yield most - 1024 * int(sizes[used].split()[0])

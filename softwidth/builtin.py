@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from softwidth.fetch import find_file, how_to_get, need_file
 from softwidth.images import cifar10_training_images
 from softwidth.sources import Source, from_arrays
 
-DIGITS_FILE = "sklearn/datasets/data/digits.csv.gz"
+DIGITS_FILE = "datasets/data/digits.csv.gz"  # of scikit-learn
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")  # fmt: skip
 CIFAR10_NOTE = (
     "The images are JPEG copies of CIFAR-10: about 6 grey levels off the original pixels."
@@ -36,7 +36,8 @@ def _embedded_digits() -> tuple[Array, Labels]:
 
     Importing scikit-learn takes 0.7 s, and a stored plan of the digits needs nothing else of it.
     """
-    file = Path(str(distribution("scikit-learn").locate_file(DIGITS_FILE)))
+    found = find_spec("sklearn")
+    file = Path(str(found and found.origin)).parent / DIGITS_FILE
     if not file.is_file():
         from sklearn.datasets import load_digits
 

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SoftwidthError as error:
         return _refuse(str(error))
     except MemoryError as error:  # of a library, or more than there was when we asked
-        return _refuse(f"memory is full: {error or 'free some, or use fewer rows'}.")
+        return _refuse(f"memory is full: {str(error) or 'free some, or use fewer rows'}.")
     except typer.TyperException as error:
         return _refuse(error.format_message()) if error.format_message() else 2
     except (KeyboardInterrupt, typer.Abort):

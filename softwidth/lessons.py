@@ -27,7 +27,7 @@ from softwidth._checks import (
     check_table,
     shorten,
 )
-from softwidth._mapped import is_mapped, take_rows
+from softwidth._mapped import is_mapped, row_blocks, take_rows
 from softwidth._types import Array, Labels
 from softwidth.calibration import accuracy, calibration_bins, fit_temperature
 from softwidth.distributions import as_probabilities, is_votes, temper
@@ -303,7 +303,7 @@ def _trained(
 def _proba(teacher: Teacher, X: Array, n_classes: int) -> Array:
     """The teacher's probabilities, with a column for classes that it has not seen."""
     with np.errstate(all="ignore"):
-        P = check_numeric("teacher", teacher.predict_proba(X))
+        P = check_numeric("teacher", _predictions(teacher, X))
     seen = getattr(teacher, "classes_", None)
     columns = np.arange(n_classes) if seen is None else check_class_ids("classes_", seen, n_classes=n_classes)  # fmt: skip
     if P.shape != (len(X), len(columns)) or is_votes(P):
@@ -312,6 +312,13 @@ def _proba(teacher: Teacher, X: Array, n_classes: int) -> Array:
     placed = np.zeros((len(P), n_classes))
     placed[:, columns] = P
     return as_probabilities(placed, name="teacher")
+
+
+def _predictions(teacher: Teacher, X: Array) -> Any:
+    """Of rows in a file block by block: a classifier may copy what it is given."""
+    if not is_mapped(X):
+        return teacher.predict_proba(X)
+    return np.concatenate([teacher.predict_proba(X[rows]) for rows in row_blocks(X)])
 
 
 def row_margins(X: Array, y: Labels, *, folds: int = 5, n_classes: int = 2) -> Array:

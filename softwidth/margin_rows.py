@@ -18,6 +18,7 @@ from softwidth._checks import (
     check_room,
     check_same_length,
 )
+from softwidth._mapped import is_mapped, take_rows
 from softwidth._types import Array, Labels
 from softwidth.tasks import split_rows
 
@@ -52,7 +53,7 @@ class MarginRows:
     @property
     def inputs(self) -> Array:
         """The different rows; all of `X` itself where that is what they are."""
-        return self.X if len(self.distinct) == len(self.X) else self.X[self.distinct]
+        return self.X if len(self.distinct) == len(self.X) else take_rows(self.X, self.distinct)
 
     @property
     def labels(self) -> Labels:
@@ -93,7 +94,8 @@ def _matrix(X: Any) -> Array:
     array = check_numeric("X", X)
     if array.ndim != 2 or 0 in array.shape:
         raise ArgumentError("X", array, "must be a matrix with at least one row and column.")
-    check_room("X", array)
+    if not is_mapped(array):
+        check_room("X", array)
     if array.dtype not in (np.float32, np.float64):
         array = as_type("X", array, np.float64)
     return check_lengths("X", check_finite("X", array))

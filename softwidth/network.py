@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -20,7 +21,7 @@ from softwidth._checks import (
     check_memory,
     check_width,
 )
-from softwidth._mapped import changed_rows
+from softwidth._mapped import changed_rows, is_mapped
 from softwidth._types import Array
 
 BYTES_A_WEIGHT = 16  # while it is drawn in double precision and kept
@@ -118,7 +119,17 @@ def with_bias_column(X: Array, bias: bool) -> Array:
     """`X` with a last column of ones where the network has biases: its weight is the bias."""
     if not bias:
         return X
-    return changed_rows(X, _with_ones, "adding the bias column", columns=X.shape[1] + 1)
+    if not is_mapped(X):
+        return _with_ones(X)
+    if not (_biased and _biased[0][0]() is X):  # bank after bank of a plan has the same rows
+        added = changed_rows(X, _with_ones, "adding the bias column", columns=X.shape[1] + 1)
+        _biased[:] = [(weakref.ref(X, lambda _: _biased.clear()), added)]
+    return _biased[0][1]
+
+
+_biased: list[
+    tuple[weakref.ref[Array], Array]
+] = []  # the last rows of a file, and the same with it
 
 
 def _with_ones(X: Array) -> Array:

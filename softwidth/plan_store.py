@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from softwidth import __version__
+from softwidth._progress import tell
 from softwidth._types import Dataset
 from softwidth.digests import digest
 from softwidth.health import Health
@@ -24,7 +25,7 @@ from softwidth.network import Network
 from softwidth.pace import Step
 from softwidth.plan_labels import SoftLabels, soft_labels, students_rows, teacher_of
 from softwidth.plan_spec import PlanSpec
-from softwidth.plan_theory import Separation, margin_rows, separation_of
+from softwidth.plan_theory import Separation, fewer_rows, margin_rows, separation_of
 from softwidth.specs import Student
 from softwidth.store import Row, Store, open_store, spec_id
 from softwidth.store_parts import damage_of, in_pieces, whole
@@ -119,10 +120,21 @@ class Keeper:
         return journal
 
     def separation(self, task: Task, spec: PlanSpec, n_classes: int, left: float) -> Separation:
-        """As `plan_theory.separation_of`."""
+        """As `plan_theory.separation_of`, of fewer rows where these do not fit into memory."""
+        most = margin_rows(left)
+        while True:
+            try:
+                return self._separation(task, most, n_classes, spec.seed)
+            except MemoryError:
+                fewer = fewer_rows(most, len(task.y))
+                if fewer is None:
+                    raise
+            tell(f"The margin of {most:,} rows does not fit into memory: that of {fewer:,} is looked for.")  # fmt: skip
+            most = fewer
+
+    def _separation(self, task: Task, most: int, n_classes: int, seed: int) -> Separation:
         data = "" if self._digests is None else self._digests.data
-        asked: dict[str, Any] = {"n_classes": n_classes, "seed": spec.seed}
-        asked["most"] = margin_rows(left)
+        asked: dict[str, Any] = {"n_classes": n_classes, "seed": seed, "most": most}
         return self._once(
             {"kind": "margin", "data": data, **asked},
             lambda: separation_of(task.X, task.y, **asked),

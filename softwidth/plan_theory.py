@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from softwidth._checks import MemoryLimitError
 from softwidth._types import Array, Labels
 from softwidth.bounds import bounds
 from softwidth.margin_record import signed_weights
@@ -63,24 +62,13 @@ def separation_of(
     seed : int
         Of the subsample, where there are more than `most` rows.
     most : int
-        Rows whose margin is looked for, half as many where these do not fit into memory; a certified
-        student is trained with more than `LEAST_ROWS`.
+        Rows whose margin is looked for; a certified student is trained with more than `LEAST_ROWS`.
 
     Raises
     ------
-    MemoryLimitError
-        Not even `LEAST_ROWS` fit.
+    MemoryError
+        Where these rows do not fit.
     """
-    try:
-        return _separation(X, y, n_classes, seed, most)
-    except MemoryLimitError:
-        if min(most, len(y)) <= LEAST_ROWS:
-            raise
-    fewer = max(LEAST_ROWS, min(most, len(y)) // 2)
-    return separation_of(X, y, n_classes=n_classes, seed=seed, most=fewer)
-
-
-def _separation(X: Array, y: Labels, n_classes: int, seed: int, most: int) -> Separation:
     n = len(y)
     if n > most:
         rows, _ = split_rows(y, most, seed=seed, name="limit")
@@ -95,6 +83,16 @@ def _separation(X: Array, y: Labels, n_classes: int, seed: int, most: int) -> Se
             X, y, signed_weights(found, y), seed=seed, most=most // ROWS_A_CERTIFICATE
         )
     return Separation(block, found.upper, n, len(y), n_classes, certificate)
+
+
+def fewer_rows(most: int, n: int) -> int | None:
+    """Half of so many of `n` rows, for margins that do not fit into memory; None where these are few.
+
+    >>> fewer_rows(2000, 900), fewer_rows(500, 900)
+    (500, None)
+    """
+    tried = min(most, n)
+    return None if tried <= LEAST_ROWS else max(LEAST_ROWS, tried // 2)
 
 
 def theory_at(separation: Separation, error: float, *, bias: bool = False) -> Theory:

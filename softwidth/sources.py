@@ -84,8 +84,8 @@ def _part(arrays: Mapping[str, Any], suffix: str, names: tuple[str, ...]) -> Par
     if y_name not in arrays:
         raise ArgumentError("source", X_name, f"comes without its labels `{y_name}`.")
     X = check_numeric(X_name, arrays[X_name])
-    X = X.reshape(len(X), -1) if X.ndim > 2 and X.size else X
-    X = check_matrix(X_name, as_rows(X, np.float32))
+    X = as_rows(X, np.float32)
+    X = check_matrix(X_name, X.reshape(len(X), -1) if X.ndim > 2 and X.size else X)
     y = _class_ids(y_name, check_labels(y_name, arrays[y_name]), names)
     check_same_length(y_name, y, X_name, len(X))
     soft = None

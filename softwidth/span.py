@@ -13,9 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import qr
 
+from softwidth._mapped import is_mapped
+from softwidth._memory import free_memory
 from softwidth._types import Array
 
 PAYS_BELOW = 0.8  # rows per feature; above it the saved products do not pay for the decomposition
+BYTES_AN_ENTRY = 40  # of the rows, while they are taken apart: five copies in double precision
 BLOCK = 256  # neurons that are taken in or out at a time, in double precision
 
 
@@ -51,7 +54,7 @@ def _blocks(n: int) -> Iterator[slice]:
 def find_span(X: Array) -> Span | None:
     """The span of the rows of `X` (N, D), or None where training in it would not pay."""
     N, D = X.shape
-    if N > PAYS_BELOW * D:
+    if N > PAYS_BELOW * D or (is_mapped(X) and BYTES_AN_ENTRY * X.size > free_memory()):
         return None
     Q, R = qr(X.T.astype(np.float64), mode="economic", check_finite=False)
     return Span(Q, np.ascontiguousarray(R.T, dtype=X.dtype))

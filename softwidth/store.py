@@ -95,6 +95,11 @@ class Store:
         """The place, without user and password."""
         return self._place.where
 
+    @property
+    def is_new(self) -> bool:
+        """Whether its file is not there yet; of a server nobody knows, so it is not."""
+        return self._place.path is not None and not self._place.path.exists()
+
     def close(self) -> None:
         """Close all connections; the next use opens them again."""
         if self._opened is not None and self._opened[0] == os.getpid():

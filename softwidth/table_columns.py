@@ -92,6 +92,11 @@ class ColumnReader:
             return False
         return np.array_equal(table[first].to_numpy(), self.rows + np.arange(len(table)))
 
+    def bytes_of_others(self) -> int:
+        """Memory that `others` takes: what was taken so far, together, and ordered."""
+        labels = sum(int(piece.memory_usage(deep=True)) for piece in self.labels)
+        return 3 * (labels + sum(part.nbytes for part in (*self.soft, *self.weights)))
+
     def others(self, typed: Callable[[Any], Any]) -> tuple[dict[str, Any], list[str]]:
         """``y[, soft][, sample_weight]`` of all rows taken, and notes on how they were read.
 
@@ -116,8 +121,10 @@ class ColumnReader:
 
 def _checked(names: list[str], columns: Columns) -> str:
     """The target, once all columns that are named are there and none has two roles."""
-    if columns.target is None:
-        raise ArgumentError("target", None, f"must name the label column: {', '.join(names)}.")
+    if not isinstance(columns.target, str):
+        raise ArgumentError(
+            "target", columns.target, f"must name the label column: {', '.join(names)}."
+        )
     check_choice("target", columns.target, names)
     for setting, named in (("soft_columns", columns.soft), ("ignore_columns", columns.ignored)):
         for name in named:
@@ -160,6 +167,8 @@ def _numbers(table: Any, columns: Sequence[str], start: int) -> Array:
         missing = start + np.flatnonzero(values.isna())
         if len(missing):
             told = f"is a column with no value in {len(missing):,} rows ({rows_text(missing)})"
+            if start:
+                told = f"is a column with no value in rows from {missing[0]:,} on"
             wish = f"{told}: fill them, drop the rows, or {_LEAVE_OUT}."
             raise ArgumentError("source", column, wish)
         if values.dtype.kind not in "fiub":

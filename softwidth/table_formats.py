@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import warnings
@@ -12,10 +13,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from softwidth._checks import DataFileError, SoftwidthError
+from softwidth._checks import DataFileError, MemoryLimitError, SoftwidthError
 
 SAMPLE = 2**16  # bytes of text from which the number of rows is estimated
+BUFFER = 2**16  # bytes of a column that are read at a time
 LONGEST = 2**26  # bytes of a line that are looked at for the number of columns
+PAGE = 2**21  # bytes of a page of a .parquet column, unpacked: 1 MiB as it is usually written
 T = TypeVar("T")
 
 
@@ -30,6 +33,8 @@ class Format:
     pieces : callable
         The same as tables of so many rows, of a path, these rows, and a column that is to be typed
         by `typed` once all of it is there.
+    page : int
+        Bytes of a column that reading pieces holds beside them.
     typed : callable
         Of a path and all of that column, as it came in pieces: with the type of the whole.
     shape : callable
@@ -40,6 +45,7 @@ class Format:
     pieces: Callable[[Path, int, str | None], Iterator[Any]]
     typed: Callable[[Path, Any], Any]
     shape: Callable[[Path], tuple[float, int]]
+    page: int = 0
 
 
 SEPARATORS = ",;\t"
@@ -72,8 +78,8 @@ def _csv_typed(path: Path, column: Any) -> Any:
     import pandas
 
     dialect = _dialect(path)
-    text = column.to_csv(index=False, sep=dialect["sep"])
-    return pandas.read_csv(io.StringIO(text), skip_blank_lines=False, **dialect).iloc[:, 0]
+    text = column.to_csv(index=False, sep=dialect["sep"], quoting=csv.QUOTE_ALL)
+    return pandas.read_csv(io.StringIO(text), **dialect).iloc[:, 0]
 
 
 def _dialect(path: Path) -> dict[str, Any]:
@@ -132,7 +138,8 @@ def _read_parquet(path: Path) -> Any:
 def _parquet_pieces(path: Path, rows: int, text: str | None) -> Iterator[Any]:
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path) as file:
+    # Without these two it holds a whole group of rows, a million as a rule.
+    with pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:
         for batch in file.iter_batches(rows):
             yield batch.to_pandas()
 
@@ -146,7 +153,9 @@ def _parquet_shape(path: Path) -> tuple[float, int]:
 
 TABLES: Mapping[str, Format] = {
     ".csv": Format(_read_csv, _csv_pieces, _csv_typed, _csv_shape),
-    ".parquet": Format(_read_parquet, _parquet_pieces, lambda path, column: column, _parquet_shape),
+    ".parquet": Format(
+        _read_parquet, _parquet_pieces, lambda path, column: column, _parquet_shape, PAGE
+    ),
 }
 
 
@@ -156,6 +165,8 @@ def parsed(path: Path, read: Callable[[Path], T]) -> T:
         return read(path)
     except SoftwidthError:
         raise
+    except MemoryError:
+        raise MemoryLimitError(f"{path.name} does not fit into memory.") from None
     except Exception as error:  # parsers raise what they like on a broken file
         told = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataFileError(f"{path.name} is not a readable {path.suffix} file: {told}") from None

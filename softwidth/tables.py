@@ -19,13 +19,15 @@ __all__ = ["TABLES", "Columns", "read_table"]
 
 BYTES_A_CELL = 40  # while a table is read: the parser's copy, the columns, one matrix, its float32
 BYTES_A_COLUMN = 4_000  # however few its rows: pandas took 3,246 in a table of 100,000 columns
-BYTES_A_LABEL = 80  # of the target's column, as text in pieces, then whole
+BYTES_A_LABEL = 80  # of the target's column, as text in pieces, then whole, where it is short
+BYTES_A_NUMBER = 24  # of soft labels: in pieces, together, and in the order of the classes
 
 
 def read_table(path: Path, columns: Columns) -> tuple[Arrays, list[str]]:
     """``X, y[, soft][, sample_weight]`` of a table with a suffix of `TABLES`, and notes on how it was read.
 
-    Where it does not fit into memory, it is read piece by piece, and the features lie in a file.
+    Where it does not fit into memory, it is read piece by piece, and the features lie in a file. A
+    first column without a name that counts some rows only is then refused, and not a feature.
 
     Raises
     ------
@@ -40,7 +42,10 @@ def read_table(path: Path, columns: Columns) -> tuple[Arrays, list[str]]:
         others, notes = reader.others(lambda column: column)
     else:
         X = _features_in_file(path, form, reader, rows, width)
-        others, notes = reader.others(lambda column: form.typed(path, column))
+        check_memory(f"labels of {path.name}", reader.bytes_of_others(), share=SAFE_SHARE)
+        others, notes = reader.others(
+            lambda column: parsed(path, lambda path: form.typed(path, column))
+        )
     return {"X": X, **others}, notes
 
 
@@ -49,10 +54,12 @@ def _features_in_file(
 ) -> np.ndarray[Any, Any]:
     """The features in single precision, the reader having taken all pieces."""
     few = max(1, BLOCK_BYTES // (BYTES_A_CELL * width))  # of a piece
-    others = BYTES_A_LABEL + 8 * (len(reader.columns.soft) + 1)
+    others = rows * (BYTES_A_LABEL + BYTES_A_NUMBER * (len(reader.columns.soft) + 1))
+    column = BYTES_A_COLUMN + form.page + BYTES_A_CELL * few
     what = f"reading {path.name} in pieces"
-    check_memory(what, width * (BYTES_A_COLUMN + BYTES_A_CELL * few) + others * rows, share=SAFE_SHARE)  # fmt: skip
-    pieces = _pieces(path, form, few, reader.columns.target)
+    check_memory(what, width * column + others, share=SAFE_SHARE)
+    target = reader.columns.target
+    pieces = _pieces(path, form, few, target if isinstance(target, str) else None)
     blocks = (converted(reader.take(piece), np.float32) for piece in pieces)
     return in_file(blocks, what, 4 * rows * width)
 

@@ -131,14 +131,14 @@ class WideTeacher:
         few = len(ids) <= self.TUNING_ROWS
         rows = np.arange(len(ids)) if few else self._part(ids, self.TUNING_ROWS)
         judge, learn = self._halves(ids[rows])
-        X, own = X[rows], ids[rows][learn]
+        X, own = take_rows(X, rows), ids[rows][learn]
         w = None
         if sample_weight is not None:
             w = check_weights("sample_weight", sample_weight, len(ids))[rows]
         epochs = self._epochs(own) if few else min(self._epochs(own), 2 * self.LEAST_EPOCHS)
         of_learn, of_judge = (None if w is None else w[part] for part in (learn, judge))
-        epochs, bank = self._tuning_bank(X[learn], own, of_learn, epochs)
-        found = bank.evaluate(X[judge], ids[rows][judge], sample_weight=of_judge)
+        epochs, bank = self._tuning_bank(take_rows(X, learn), own, of_learn, epochs)
+        found = bank.evaluate(take_rows(X, judge), ids[rows][judge], sample_weight=of_judge)
         losses = found["log_loss"]
         best = int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
         tuned = copy.copy(self)

@@ -340,12 +340,13 @@ def test_margin_refuses_what_it_cannot_use(capsys):
     assert "`gap`" in one_line(capsys, "margin", "digits", "--gap", "-1")
 
 
-def test_memory_that_a_library_does_not_get_is_one_line(capsys, monkeypatch):
+@pytest.mark.parametrize(("told", "line"), [
+    (("Unable to allocate 703. MiB",), "Unable to allocate 703. MiB."),
+    ((), "free some, or use fewer rows."),
+])  # fmt: skip
+def test_memory_that_a_library_does_not_get_is_one_line(capsys, monkeypatch, told, line):
     def full(*_, **__):
-        raise MemoryError("Unable to allocate 703. MiB")
+        raise MemoryError(*told)
 
     monkeypatch.setattr("softwidth.data._read", full)
-    assert (
-        one_line(capsys, "plan", "digits")
-        == "softwidth: memory is full: Unable to allocate 703. MiB.\n"
-    )
+    assert one_line(capsys, "plan", "digits") == f"softwidth: memory is full: {line}\n"

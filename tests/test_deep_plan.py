@@ -125,9 +125,15 @@ def test_soft_labels_are_learned_by_the_loss_that_is_asked_for(kept, asked, tmp_
     assert {k: stored["spec"][k] for k in asked} == asked
 
 
-def test_an_unknown_loss_is_named():
-    with pytest.raises(ArgumentError, match="did you mean 'hinton'"):
-        deep.plan(Small, NOISY, soft=SOFT, **SHORT, loss="hintn")
+@pytest.mark.parametrize(("asked", "told"), [
+    ({"loss": "hintn"}, "did you mean 'hinton'"),
+    ({"loss": "hard cross-entropy"}, "nothing could be compared"),
+    ({"temperature": 4.0}, r'`temperature` .* goes with loss="hinton"'),
+    ({"share": 0.1, "loss": "logit mse"}, "`share` .* goes with"),
+])  # fmt: skip
+def test_losses_that_cannot_be_asked_for_are_named(asked, told):
+    with pytest.raises(ArgumentError, match=told):
+        deep.plan(Small, NOISY, soft=SOFT, **SHORT, **asked)
 
 
 def test_another_network_of_the_same_name_is_trained_and_not_read(kept, monkeypatch):

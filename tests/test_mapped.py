@@ -1,9 +1,11 @@
 """Rows that do not fit into memory lie in files: the same data, the same plan, in bounded memory."""
 
+import csv
 import resource
 import subprocess
 import sys
-from dataclasses import fields
+import tempfile
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +13,20 @@ import pandas as pd
 import psutil
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from test_planner import timeless
 
 import softwidth._memory as memory
+from softwidth import network
 from softwidth._checks import ArgumentError, DataFileError, MemoryLimitError
 from softwidth._mapped import changed_rows, in_file, is_mapped, scratch_directory, take_rows
 from softwidth._memory import free_memory
 from softwidth.data import load
-from softwidth.network import initialise
+from softwidth.files import read_arrays
+from softwidth.lessons import teach
+from softwidth.network import initialise, with_bias_column
 from softwidth.planner import plan
+from softwidth.tables import TABLES
 from softwidth.teachers import WideTeacher
 from softwidth.training import Student, train_bank
 
@@ -31,6 +38,7 @@ PROBABILITIES = ["p_a", "p_b", "p_c"]
 def scarce(monkeypatch):
     """Little memory is free once it is called: rows of these data go into files."""
     monkeypatch.setattr("softwidth.tables.BLOCK_BYTES", 2**18)
+    monkeypatch.setitem(TABLES, ".parquet", replace(TABLES[".parquet"], page=2**12))
     monkeypatch.setattr("softwidth.data.SMALL", 2**16)
 
     def make(available=2**21):
@@ -61,6 +69,11 @@ def by_columns(path, X, y, P):
 def as_images(path, X, y, P):
     pixels = np.clip(100 * X + 128, 1, 255).astype(np.uint8).reshape(N, 8, -1)
     np.savez(path / "data.npz", x_train=pixels, y_train=y, x_test=pixels[:300], y_test=y[:300])
+    return path / "data.npz", {}
+
+
+def as_images_by_columns(path, X, y, P):
+    np.savez(path / "data.npz", X=np.asfortranarray(X.reshape(N, 8, -1)), y=y, soft=P)
     return path / "data.npz", {}
 
 
@@ -99,7 +112,7 @@ def as_parquet(path, X, y, P):
     return path / "data.parquet", COLUMNS
 
 
-FORMS = [as_archive, by_columns, as_images, as_mapped, as_arrays, as_csv, as_csv_of_numbers, as_parquet]  # fmt: skip
+FORMS = [as_archive, by_columns, as_images, as_images_by_columns, as_mapped, as_arrays, as_csv, as_csv_of_numbers, as_parquet]  # fmt: skip
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -133,6 +146,17 @@ def test_a_plan_is_the_same_in_memory_and_in_files(tmp_path, scarce):
     assert timeless(whole.as_dict()) == timeless(parts.as_dict())
 
 
+def test_bank_after_bank_has_the_same_bias_column(tmp_path, scarce):
+    np.save(tmp_path / "X.npy", some_rows()[0])
+    X, other = (np.asarray(np.load(tmp_path / "X.npy", mmap_mode="r")) for _ in range(2))
+    scarce()
+    assert with_bias_column(X, True) is with_bias_column(X, True)
+    np.testing.assert_array_equal(with_bias_column(other, True)[:, :-1], X)
+    assert (with_bias_column(other, True)[:, -1] == 1).all()
+    del other
+    assert not network._biased  # gone with its rows
+
+
 def test_a_bias_column_and_single_weights_of_zero_are_no_reason_to_copy_rows_into_memory(
     tmp_path, scarce
 ):
@@ -153,11 +177,11 @@ def test_a_bias_column_and_single_weights_of_zero_are_no_reason_to_copy_rows_int
 
 
 def test_logits_of_many_rows_come_in_blocks(monkeypatch):
-    network = initialise(64, D, 3, init="he", seed=0, bias=True, dtype=np.float64)
+    student = initialise(64, D, 3, init="he", seed=0, bias=True, dtype=np.float64)
     X = some_rows()[0].astype(np.float64)
-    whole = network.logits(X)
+    whole = student.logits(X)
     monkeypatch.setattr("softwidth.network.ACTIVATIONS", 64 * 7)
-    np.testing.assert_allclose(network.logits(X), whole, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(student.logits(X), whole, rtol=1e-12, atol=1e-12)
 
 
 BOUNDED = """
@@ -204,6 +228,79 @@ def test_a_classifier_must_hold_the_rows_it_learns_from(tmp_path, scarce):
         plan(source, teacher=HistGradientBoostingClassifier(), widths=[2], seeds=1, rounds=0)
 
 
+def test_a_classifier_answers_for_many_rows_block_by_block(tmp_path, monkeypatch):
+    """It may copy what it is given; how many rows it learned from does not matter."""
+    X, y, _ = some_rows()
+    np.save(tmp_path / "X.npy", X)
+    mapped, ids = np.load(tmp_path / "X.npy", mmap_mode="r"), np.unique(y, return_inverse=True)[1]
+    asked = []
+
+    class Counting(LogisticRegression):
+        def predict_proba(self, X):
+            asked.append(len(X))
+            return super().predict_proba(X)
+
+    given = {"X_val": X[:99], "y_val": ids[:99], "n_classes": 3, "others": (X[:500], ids[:500])}
+    whole = teach(Counting, X, ids, **given)
+    assert max(asked) == N
+    asked.clear()
+    monkeypatch.setattr("softwidth._mapped.BLOCK_BYTES", 2**18)
+    blocks = teach(Counting, mapped, ids, **given)
+    assert max(asked) < N / 4
+    np.testing.assert_allclose(blocks.soft, whole.soft, rtol=1e-6)
+
+
+def test_few_rows_of_many_features_are_trained_on_where_they_lie(tmp_path, scarce):
+    """Their span would take five copies in double precision."""
+    X, _, P = some_rows(64, 20_000)
+    np.save(tmp_path / "X.npy", X)
+    mapped, ids = np.load(tmp_path / "X.npy", mmap_mode="r"), np.arange(64) % 3
+    asked = {"epochs": 3, "batch_size": 16}
+    student = [Student(4, labels="soft", step_size=1.0)]
+    spanned = train_bank(X, ids, {"soft": P}, student, **asked)
+    scarce(2**24)
+    plain = train_bank(mapped, ids, {"soft": P}, student, **asked)
+    np.testing.assert_allclose(plain.networks[0].W, spanned.networks[0].W, atol=1e-4)
+
+
+def test_pieces_of_a_parquet_file_do_not_hold_its_groups_of_rows(tmp_path):
+    """In a process of its own, whose pool of memory holds nothing else."""
+    rows = np.random.default_rng(0).standard_normal((500_000, 50), dtype=np.float32)
+    table = pd.DataFrame(rows, columns=[f"x{d}" for d in range(50)]).assign(label=rows[:, 0] > 0)
+    table.to_parquet(tmp_path / "one.parquet", row_group_size=len(table))
+    code = (
+        "import sys, pyarrow, softwidth.tables as tables\nfrom softwidth.data import load\n"
+        "tables.free_memory = lambda: 0\n"
+        "load(sys.argv[1], target='label', normalise=False)\n"
+        "print(pyarrow.default_memory_pool().max_memory())"
+    )
+    run = [sys.executable, "-c", code, str(tmp_path / "one.parquet")]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1.2 * rows.nbytes
+
+
+ODD = ["a", " a", " ", "a\rb", 'say "a"', "a,b", "a\nb", "01"]
+
+
+def test_odd_labels_are_the_same_in_pieces(tmp_path, monkeypatch):
+    table = pd.DataFrame({"x": np.arange(80.0) + 1, "label": ODD * 10})
+    table.to_csv(tmp_path / "odd.csv", index=False, quoting=csv.QUOTE_NONNUMERIC)
+    whole, _ = read_arrays(tmp_path / "odd.csv", target="label")
+    monkeypatch.setattr("softwidth.tables.free_memory", lambda: 0)
+    pieces, _ = read_arrays(tmp_path / "odd.csv", target="label")
+    assert whole["y"].tolist() == pieces["y"].tolist() == ODD * 10
+
+
+def test_long_labels_must_fit(tmp_path, scarce, monkeypatch):
+    labels = np.where(np.arange(3000) % 2, "a" * 900, "b")
+    table = pd.DataFrame({"x": 1.0 + np.arange(3000), "label": labels})
+    table.to_csv(tmp_path / "long.csv", index=False)
+    scarce()
+    monkeypatch.setattr("softwidth.tables.free_memory", lambda: 0)
+    with pytest.raises(MemoryLimitError, match=r"labels of long\.csv needs"):
+        load(tmp_path / "long.csv", target="label")
+
+
 def test_errors_in_later_pieces_of_a_table_name_the_row(tmp_path, scarce):
     table = table_of(*some_rows())
     table.loc[2500, "x3"] = np.nan
@@ -212,7 +309,7 @@ def test_errors_in_later_pieces_of_a_table_name_the_row(tmp_path, scarce):
     words.loc[2500, "x3"] = "seven"
     words.to_csv(tmp_path / "words.csv", index=False)
     scarce()
-    with pytest.raises(ArgumentError, match=r"no value in 1 rows \(2500\)"):
+    with pytest.raises(ArgumentError, match=r"no value in rows from 2,500 on"):
         load(tmp_path / "missing.csv", **COLUMNS)
     with pytest.raises(ArgumentError, match=r"column of text \(row 2500: 'seven'\)"):
         load(tmp_path / "words.csv", **COLUMNS)
@@ -243,6 +340,7 @@ def test_row_numbers_that_break_off_are_no_row_numbers(tmp_path, scarce):
 
 
 def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
+    (tmp_path / "scratch").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
@@ -320,5 +418,10 @@ def test_the_scratch_directory_is_not_the_systems(monkeypatch, tmp_path):
     monkeypatch.delenv("TMPDIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert scratch_directory() == tmp_path / "softwidth"
-    monkeypatch.setenv("TMPDIR", str(Path("/proc/none")))
-    assert scratch_directory() != Path("/proc/none")
+    (tmp_path / "file").touch()
+    for unusable in (tmp_path / "absent", tmp_path / "file"):
+        monkeypatch.setenv("TMPDIR", str(unusable))
+        assert scratch_directory() == tmp_path / "softwidth"
+    assert not (tmp_path / "absent").exists()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert scratch_directory() == Path(tempfile.gettempdir())

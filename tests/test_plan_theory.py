@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,10 @@ from softwidth.bounds import bounds
 from softwidth.margins import margin
 from softwidth.network import initialise
 from softwidth.plan_certificate import certified_student
+from softwidth.plan_spec import PlanSpec
+from softwidth.plan_store import Keeper
 from softwidth.plan_theory import separation_of, theory_of
+from softwidth.trials import Rows, Task
 
 
 def rows(n=60, seed=0):
@@ -41,8 +46,10 @@ def test_more_rows_than_are_used_are_said_and_bounded_from_above():
     assert found.margin["upper"] >= margin(X, y, kind="kernel").lower
 
 
-def test_a_margin_that_does_not_fit_is_that_of_fewer_rows(monkeypatch):
+def test_a_margin_that_does_not_fit_is_that_of_fewer_rows_and_kept_as_such(monkeypatch, tmp_path):
     X, y = rows(1500)
+    held = Rows(X[:9], y[:9])
+    task, spec = Task(X, y, np.eye(2)[y], held, held), PlanSpec()
     whole = separation_of(X, y, n_classes=2, most=1500)
     asked, solve = [], plan_theory.margin
 
@@ -54,14 +61,17 @@ def test_a_margin_that_does_not_fit_is_that_of_fewer_rows(monkeypatch):
 
     monkeypatch.setattr(plan_theory, "margin", margin)
     room = 800
-    fewer = separation_of(X, y, n_classes=2, most=1500)
-    assert asked == [1500, 750]
-    assert (fewer.used, fewer.rows) == (750, 1500)
-    assert fewer.upper >= whole.margin["lower"]  # fewer rows have the larger margin
+    with contextlib.closing(Keeper(tmp_path / "plan.sqlite")) as keeper:
+        fewer = keeper.separation(task, spec, 2, 40.0)
+        assert asked == [1500, 750]
+        assert (fewer.used, fewer.rows) == (750, 1500)
+        assert fewer.upper >= whole.margin["lower"]  # fewer rows have the larger margin
+        room = 10**6
+        assert keeper.separation(task, spec, 2, 40.0).used == 1500  # there is memory again
     room = 400
     with pytest.raises(MemoryLimitError):
-        separation_of(X, y, n_classes=2, most=1500)
-    assert asked[2:] == [1500, 750, 500]
+        Keeper(None).separation(task, spec, 2, 40.0)
+    assert asked[3:] == [1500, 750, 500]
 
 
 def test_what_a_student_lost_is_below_its_certificates():

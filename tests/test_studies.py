@@ -16,6 +16,7 @@ from softwidth import studies
 from softwidth._checks import ArgumentError
 from softwidth.cli import main
 from softwidth.store import open_store, spec_id
+from softwidth.studies import Scale, run_study
 from softwidth.studies._cells import cell_lines, cell_name
 from softwidth.studies._compare import difference
 from softwidth.studies._tuned import tuned
@@ -128,6 +129,20 @@ def test_a_study_that_is_refused_leaves_nothing(arguments, tmp_path, monkeypatch
     assert out == ""
     assert err.startswith("softwidth: `")
     assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stored_study_needs_neither_its_engine_nor_its_data(tmp_path, monkeypatch):
+    asked = {"store": tmp_path / "rows.sqlite", "scale": Scale(smoke=True)}
+    first = run_study("clean-limit", **asked)
+    monkeypatch.setattr("softwidth.data.load", None)
+    again = run_study("clean-limit", **asked, engine="tcp://127.0.0.1:9")
+    assert again.verdict == first.verdict
+
+
+def test_what_is_no_engine_leaves_no_store(tmp_path):
+    with pytest.raises(ArgumentError, match="`engine`"):
+        run_study("clean-limit", store=tmp_path / "rows.sqlite", scale=Scale(smoke=True), engine=object())  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
 

@@ -135,6 +135,15 @@ class DeepPlanSpec(PlanSpec):
         if self.batch_size is not None:
             check_integer("batch_size", self.batch_size, low=1)
         self.recipe("soft", 1.0, 1, 1)
+        if self.loss == "hard cross-entropy":
+            wish = (
+                "would teach the class ids in place of the soft labels: nothing could be compared."
+            )
+            raise ArgumentError("loss", self.loss, wish)
+        for name, usual in (("temperature", 1.0), ("share", 0.5)):
+            if getattr(self, name) != usual and self.loss != "hinton":
+                wish = 'goes with loss="hinton" only.'
+                raise ArgumentError(name, getattr(self, name), wish)
         super().check()
 
     def check_width(self, width: Any) -> None:

@@ -69,8 +69,8 @@ class Finding:
 class _Asking:
     """`_study.Ask` of one study: a sweep of what is not stored, then the rows of all.
 
-    The store is made when the first trials have been found to be possible: a study that is refused
-    leaves none behind.
+    A new store is made when the first trials have been found to be possible: a study that is
+    refused leaves none behind. One that is there may hold all rows, and then nothing else is needed.
     """
 
     def __init__(self, name: str, store: Store, engine: Any, label: str | None) -> None:
@@ -80,8 +80,9 @@ class _Asking:
     def __call__(self, specs: Sequence[Any], experiment: Experiment | None = None) -> list[Row]:
         experiment = experiment or StudentTrials()
         if not self.asked:
-            _check_data(experiment, specs)
-            _check_engine(self.engine)
+            if self.store.is_new:
+                _check_data(experiment, specs)
+                _check_engine(self.engine)
             self.store.check()
         sweep(
             experiment, specs, self.store,
@@ -105,9 +106,10 @@ def _check_data(experiment: Experiment, specs: Sequence[Any]) -> None:
 
 
 def _check_engine(engine: Any) -> None:
-    """Refuse a name that is no engine's, and a scheduler that cannot be reached."""
-    if isinstance(engine, (int, str)):
-        open_engine(engine).close(now=True)
+    """Refuse what is no engine, and a scheduler that cannot be reached."""
+    found = open_engine(engine)
+    if isinstance(engine, (int, str)):  # others are the caller's, to be left open
+        found.close(now=True)
 
 
 def run_study(
