@@ -174,6 +174,10 @@ def stacked_logits(networks: Sequence[Network], X: Array, block: int = 1024) -> 
     A = np.concatenate([network.A for network in networks])
     b = np.stack([network.b for network in networks])
     width = np.array([network.width for network in networks])
+    if X.shape[1] != W.shape[1]:  # compiled code would read other numbers, and say nothing
+        raise ArgumentError(
+            "X", X.shape, f"must have {W.shape[1]} columns, that of the bias included."
+        )
     X = for_reading(np.asarray(X, W.dtype))  # compiled code takes one type only
     scale = np.array([network.scale for network in networks], X.dtype)
     out = np.empty((len(networks), A.shape[1], len(X)), X.dtype)

@@ -20,7 +20,9 @@ from softwidth.store import Row, Store, spec_id
 from softwidth.store_parts import damage_of, in_pieces, whole
 from softwidth.trials import MOMENTUM, SCHEDULE, Rows, Seen, Setting, Task, Trial
 
-TRAINED = 1  # raised whenever training or measuring gives other numbers for an equal spec
+# Raised whenever training or measuring gives other numbers for an equal spec; by whether there are
+# biases: students that have them were looked at without, and what was stored of them was wrong.
+TRAINED = {False: 1, True: 2}
 DETERMINES = ("epochs", "batch_size", "momentum", "schedule", "train_output", "bias", "order_seed", "tolerance", "dtype")  # fmt: skip
 SPLITS = {"val": "validation", "test": "test"}  # as in other studies' rows
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -92,7 +94,7 @@ class TrialLedger:
             del told["soft"]
         return {
             "kind": self.kind,
-            "trained": TRAINED,
+            "trained": TRAINED[self.recipe["bias"]],
             **told,
             "labels": student.labels,
             "width": student.width,

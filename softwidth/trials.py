@@ -18,7 +18,7 @@ from softwidth.distributions import entropy
 from softwidth.examples import Examples
 from softwidth.labels import Targets, make_targets
 from softwidth.least_width import by_row
-from softwidth.network import Network
+from softwidth.network import Network, with_bias_column
 from softwidth.specs import Student
 from softwidth.tasks import split_rows
 from softwidth.training import train_bank
@@ -230,9 +230,10 @@ def _look(bank: Bank, rows: Rows) -> Iterator[Seen]:
     """What every student of a bank says of some rows."""
     K = bank.n_classes
     size = max(1, CHUNK_BYTES // (16 * len(rows.X) * K))
+    X = with_bias_column(rows.X, bank.networks[0].bias)
     for start in range(0, len(bank), size):
         members = range(start, min(start + size, len(bank)))
-        logits = stacked_logits([bank.networks[m] for m in members], rows.X)
+        logits = stacked_logits([bank.networks[m] for m in members], X)
         for m, log_q in zip(members, log_likelihoods(logits.astype(np.float64)), strict=True):
             yield look(log_q, rows, gone=bank.status[m] == "diverged")
 

@@ -207,3 +207,9 @@ def test_rows_of_another_type_get_the_same_logits():
     bank = train_bank(X, y, {"hard": np.eye(2)[y]}, students, epochs=1, batch_size=8)
     expected = np.stack([network.logits(X.astype(np.float32)) for network in bank.networks])
     assert stacked_logits(bank.networks, X) == pytest.approx(expected, abs=1e-5)
+
+
+def test_rows_without_the_column_of_the_bias_are_refused():
+    """Compiled code took the weights' rows to be as long as those of `X`, and read others'."""
+    with pytest.raises(ArgumentError, match=r"must have 4 columns, that of the bias included"):
+        stacked_logits([initialise(2, 3, bias=True)], np.ones((5, 3)))
