@@ -121,15 +121,20 @@ def with_bias_column(X: Array, bias: bool) -> Array:
         return X
     if not is_mapped(X):
         return _with_ones(X)
-    if not (_biased and _biased[0][0]() is X):  # bank after bank of a plan has the same rows
-        added = changed_rows(X, _with_ones, "adding the bias column", columns=X.shape[1] + 1)
-        _biased[:] = [(weakref.ref(X, lambda _: _biased.clear()), added)]
-    return _biased[0][1]
+    for rows, added in _biased:  # bank after bank of a plan has the same rows
+        if rows() is X:
+            return added
+    added = changed_rows(X, _with_ones, "adding the bias column", columns=X.shape[1] + 1)
+    _biased.append((weakref.ref(X, _forget), added))
+    return added
 
 
-_biased: list[
-    tuple[weakref.ref[Array], Array]
-] = []  # the last rows of a file, and the same with it
+# Rows of files that are in use, and the same with the column.
+_biased: list[tuple[weakref.ref[Array], Array]] = []
+
+
+def _forget(gone: weakref.ref[Array]) -> None:
+    _biased[:] = [entry for entry in _biased if entry[0] is not gone]
 
 
 def _with_ones(X: Array) -> Array:

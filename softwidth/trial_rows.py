@@ -74,6 +74,11 @@ class TrialLedger:
 
     kind = "student of a plan"
 
+    @property
+    def trained(self) -> int:
+        """How this version trains and measures them."""
+        return TRAINED[self.recipe["bias"]]
+
     def __init__(self, store: Store, study: str, task: Task, setting: Setting) -> None:
         self.store, self.study, self.task = store, study, task
         self.digests = TaskDigests.of(task)
@@ -94,7 +99,7 @@ class TrialLedger:
             del told["soft"]
         return {
             "kind": self.kind,
-            "trained": TRAINED[self.recipe["bias"]],
+            "trained": self.trained,
             **told,
             "labels": student.labels,
             "width": student.width,

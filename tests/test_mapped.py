@@ -153,8 +153,9 @@ def test_bank_after_bank_has_the_same_bias_column(tmp_path, scarce):
     assert with_bias_column(X, True) is with_bias_column(X, True)
     np.testing.assert_array_equal(with_bias_column(other, True)[:, :-1], X)
     assert (with_bias_column(other, True)[:, -1] == 1).all()
-    del other
-    assert not network._biased  # gone with its rows
+    assert with_bias_column(X, True) is with_bias_column(X, True)
+    del other, X
+    assert not network._biased  # gone with their rows
 
 
 def test_a_bias_column_and_single_weights_of_zero_are_no_reason_to_copy_rows_into_memory(
