@@ -6,12 +6,16 @@ What a plan says on real data, and whether it holds on rows that it never saw. G
 
 **How.** The rows of a case are cut into two stratified halves. A plan (`softwidth.plan`) gets one half, 60 % of it for students, 30 % to choose by; features too are learned from this half alone.
 Then *new* students, of seeds that the plan never trained, learn from the same rows at every width that the plan tried, with the step sizes that it chose, and answer
-for the other half. On their mistakes the least widths and the saving are determined again, by the same rule. The rules below were
-written before these runs; earlier ones had found faults of the planner ([log](LOG.md)) that are mended. Step sizes are the plan's on both sides: a badly chosen one would not be seen here.
+for the other half. On their mistakes the least widths, the saving and the gain are determined again, by the same rule. The rules below were
+written before these runs, those for the gain and the guess on 2026-11-30; earlier runs had found faults of the planner ([log](LOG.md)) that are mended. Step sizes are the plan's on both sides: a badly chosen one would not be seen here.
 
-- The advice is **confirmed** where both halves say the same of *soft*, *hard* or *no measurable difference* (the interval of the saving lies above 1, below 1, or covers 1), **contradicted** where they say the opposite,
+- The advice is **confirmed** where both halves say the same of *soft*, *hard* or *no measurable saving* (the interval of the saving lies above 1, below 1, or covers 1), **contradicted** where they say the opposite,
   **not confirmed** where the plan saw a difference and the other half cannot tell, and a difference is **missed** where only the other half sees it.
-- A least width or a saving **holds** where the other half's estimate lies in the plan's 95 % interval.
+- The **gain** is how much less soft labels lose than hard ones at equal width, on average over the tried widths. It is judged by the same words: *soft* or *hard* is better where the interval leaves out 0 and the estimate is
+  more than the tolerance, which is when a plan tells it; otherwise there is *no difference that matters*. So a gain near the tolerance may be told by one half only.
+- A least width, a saving or a gain **holds** where the other half's estimate lies in the plan's 95 % interval.
+- The **guess** of the saving before any training holds where the plan's measured saving lies in its 95 % interval; a saving that is a bound counts as what it is at least. Plans by divergence make none.
+  It was fitted to savings measured on other rows and tasks of these same sources ([robustness](findings.md#robustness)), so that it is no guess about new kinds of data here.
 - What following the advice costs: the loss of the students at the plan's least width above the best of any label kind on the other half, beside the tolerance.
 """
 

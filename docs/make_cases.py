@@ -9,14 +9,16 @@ import pandas as pd
 
 from docs.case_words import HEAD, MEANS, SOURCES
 from scripts.real_cases import CASES
+from softwidth.prior import NAMES as FACTORS
 
 PAGE = Path(__file__).with_name("real-cases.md")
 TABLE = Path(__file__).parents[1] / "results" / "real_cases.csv"
-NAMED = {
+SAID = {
     "soft": "soft labels pay",
     "hard": "hard labels do better",
     "either": "no measurable difference",
 }
+OUTCOMES = ("confirmed", "missed", "not confirmed", "contradicted")
 
 
 def page() -> str:
@@ -30,12 +32,14 @@ def page() -> str:
 
 def _summary(rows: list[dict[str, Any]]) -> str:
     head = [
-        "| case | mean \\|p - y\\| | the plan says | saving (95 %) | on the other half | the advice is |",
-        "|---|---|---|---|---|---|",
+        "| case | mean \\|p - y\\| | the plan says | saving (95 %) | on the other half | the advice is "
+        "| gain at equal width (95 %) | on the other half | the gain is |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     lines = [
-        f"| [{row['case']}](#{row['case']}) | {row['softness']:.3f} | {NAMED[row['recommended']]} | "
-        f"{_saving(row, '')} | {_saving(row, 'held_')} | {row['advice']} |"
+        f"| [{row['case']}](#{row['case']}) | {row['softness']:.3f} | {_says(row)} | "
+        f"{_saving(row, '')} | {_saving(row, 'held_')} | {row['advice']} | "
+        f"{_interval(row, 'gain')} | {_interval(row, 'held_gain')} | {row['gain_verdict']} |"
         for row in rows
     ]
     left = [f"`{name}`" for name in CASES if name not in {row["case"] for row in rows}]
@@ -43,25 +47,40 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     return "\n".join([*head, *lines, "", *tail])
 
 
+def _says(row: dict[str, Any]) -> str:
+    """What the plan advises; a gain is told where no width is saved."""
+    if row["recommended"] != "either" or not row["gain_matters"]:
+        return SAID[row["recommended"]]
+    return f"no saving, {'soft' if row['gain'] > 0 else 'hard'} labels better at equal width"
+
+
 def _counts(table: pd.DataFrame) -> str:
-    inside = table[["soft_inside", "hard_inside", "saving_inside"]].astype(bool)
-    told = {
-        word: int((table["advice"] == word).sum())
-        for word in ("confirmed", "missed", "not confirmed", "contradicted")
-    }
     n = len(table)
+    inside = {
+        name: f"{int(table[f'{name}_inside'].astype(bool).sum())} of {n}"
+        for name in ("soft", "hard", "saving", "gain")
+    }
+    guessed = table["prior_inside"].dropna().astype(bool)
     return (
-        f"Of {n} pieces of advice {told['confirmed']} were confirmed, {told['missed']} missed a difference, {told['not confirmed']} were not confirmed, "
-        f"{told['contradicted']} contradicted. The other half's estimate lay in the plan's 95 % interval for "
-        f"{inside['soft_inside'].sum()} of {n} least widths with soft labels, {inside['hard_inside'].sum()} of {n} "
-        f"with hard ones and {inside['saving_inside'].sum()} of {n} savings; these estimates have errors of "
-        "their own, so that fewer than 95 % are to be expected of right intervals.\n\n"
+        f"Of {n} pieces of advice {_told(table['advice'])}; of {n} gains {_told(table['gain_verdict'])}. "
+        "The other half's estimate lay in the plan's 95 % interval for "
+        f"{inside['soft']} least widths with soft labels, {inside['hard']} "
+        f"with hard ones, {inside['saving']} savings and {inside['gain']} gains; these estimates have errors of "
+        "their own, so that fewer than 95 % are to be expected of right intervals. "
+        f"Of {len(guessed)} guesses before training, {int(guessed.sum())} had the measured saving in their interval.\n\n"
         "![Loss on the other half by width, for every case](../results/real_cases.svg)\n"
     )
 
 
+def _told(outcomes: pd.Series[Any]) -> str:
+    """How often each outcome came."""
+    confirmed, missed, unsure, contradicted = (int((outcomes == word).sum()) for word in OUTCOMES)
+    return f"{confirmed} were confirmed, {missed} missed a difference, {unsure} were not confirmed and {contradicted} contradicted"
+
+
 def _section(row: dict[str, Any]) -> str:
     noise = f", input noise {row['noise']:g}" if row["noise"] else ""
+    bias = "; students with trained biases" if row["bias"] else ""
     metric = {
         "error": "share of mistakes",
         "kl": "divergence from the held-out soft labels, in nats",
@@ -69,7 +88,7 @@ def _section(row: dict[str, Any]) -> str:
     said = f"> {row['said']}"
     warnings = "" if pd.isna(row["warnings"]) else f">\n> {row['warnings']}\n"
     return f"""## {row["case"]}
-{row["data"]}{noise}; {row["features"]}; {row["students_rows"]:,} rows for students, {row["validation_rows"]:,} to choose by,
+{row["data"]}{noise}; {row["features"]}{bias}; {row["students_rows"]:,} rows for students, {row["validation_rows"]:,} to choose by,
 {row["held_rows"]:,} in the other half. Soft labels: {row["labels_from"]}, {row["regime"]}, mean |p - y| {row["softness"]:.3f}, top class right on
 {row["labels_accuracy"]:.1%}. Judged by: {metric[row["metric"]]}, tolerance {_loss(row, "tolerance")}.
 
@@ -83,7 +102,9 @@ def _section(row: dict[str, Any]) -> str:
 | saving | {_saving(row, "")} | {_saving(row, "held_")} |
 | of it, by better labels | {_saving(row, "", "better_labels")} | {_saving(row, "held_", "better_labels")} |
 | of it, by softness | {_saving(row, "", "softness_saving")} | {_saving(row, "held_", "softness_saving")} |
+| gain at equal width, over all widths | {_interval(row, "gain")} | {_interval(row, "held_gain")} |
 | hard minus soft at width {row["compared_at"]} | {_interval(row, "difference")} | {_interval(row, "held_difference")} |
+| saving, guessed before any training | {_prior(row)} | |
 | soft labels at their width: above the best | | {_interval(row, "held_soft_excess")} |
 | hard labels at theirs: above the best | | {_interval(row, "held_hard_excess")} |
 | soft: error, log loss, calibration error | | {_measures(row, "soft")} |
@@ -104,6 +125,22 @@ def _saving(row: dict[str, Any], where: str, name: str = "saving") -> str:
     ratio, low, high = (row[f"{where}{name}{end}"] for end in ("", "_low", "_high"))
     least = "at least " if row[f"{where}{name}_at_least"] else ""
     return f"{least}{ratio:.3g} ({low:.3g} to {high:.3g})"
+
+
+def _prior(row: dict[str, Any]) -> str:
+    """The guess, whether the plan's saving lies in it, and in what the data are unlike all it knows."""
+    if pd.isna(row["prior"]):
+        return "no guess by divergence"
+    holds = "holds" if row["prior_inside"] else "does not hold"
+    unlike = [] if pd.isna(row["prior_unlike"]) else row["prior_unlike"].split()
+    beyond = (
+        f"; beyond what it was fitted to in {' and '.join(FACTORS[k] for k in unlike)}"
+        if unlike
+        else ""
+    )
+    return (
+        f"{row['prior']:.2g} ({row['prior_low']:.2g} to {row['prior_high']:.2g}): {holds}{beyond}"
+    )
 
 
 def _loss(row: dict[str, Any], name: str) -> str:

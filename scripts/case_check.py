@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from softwidth._types import Array
-from softwidth.least_width import Decision, LeastWidth, Saving, decide
+from softwidth.least_width import Decision, Gain, LeastWidth, Saving, decide
 from softwidth.plan_record import Plan
 from softwidth.resampling import middle, monotone, nested_draws
 from softwidth.specs import Student
@@ -114,9 +114,9 @@ def inside(value: float | None, interval: Sequence[float | None]) -> bool:
     return bool(low <= value <= high)
 
 
-def verdict(said: Saving, seen: Saving) -> str:
+def verdict(said: Saving | Gain, seen: Saving | Gain) -> str:
     """Of advice: ``confirmed``, ``not confirmed``, ``contradicted``, or a difference that it ``missed``."""
-    advice, later = (_sign(saving) for saving in (said, seen))
+    advice, later = (_sign(found) for found in (said, seen))
     if advice == later:
         return "confirmed"
     if advice == 0:
@@ -124,9 +124,11 @@ def verdict(said: Saving, seen: Saving) -> str:
     return "not confirmed" if later == 0 else "contradicted"
 
 
-def _sign(saving: Saving) -> int:
-    """1: soft labels pay, -1: hard labels do better, 0: no measurable difference."""
-    low, high = saving.interval
+def _sign(found: Saving | Gain) -> int:
+    """1: soft labels pay, -1: hard labels do better, 0: no measurable difference, or none that matters."""
+    if isinstance(found, Gain):
+        return int(np.sign(found.value)) if found.matters else 0
+    low, high = found.interval
     return int(low > 1) - int(high < 1)
 
 
@@ -138,6 +140,22 @@ def width_fields(name: str, least: LeastWidth) -> dict[str, Any]:
 def saving_fields(name: str, saving: Saving) -> dict[str, Any]:
     """A saving and its interval as fields of a table."""
     return {**_told(name, saving.ratio, saving.interval), f"{name}_at_least": saving.at_least}
+
+
+def gain_fields(name: str, gain: Gain) -> dict[str, Any]:
+    """A gain at equal width and its interval as fields of a table."""
+    return {**_told(name, gain.value, gain.interval), f"{name}_matters": gain.matters}
+
+
+def prior_fields(guess: dict[str, Any] | None, measured: Saving) -> dict[str, Any]:
+    """The guess before training, and whether the measured saving lies in it; empty without a guess."""
+    if guess is None:
+        return {**_told("prior", None, (None, None)), "prior_unlike": None, "prior_inside": None}
+    return {
+        **_told("prior", guess["saving"], guess["interval"]),
+        "prior_unlike": " ".join(guess["unlike"]),
+        "prior_inside": inside(measured.ratio, guess["interval"]),
+    }
 
 
 def _told(name: str, value: Any, interval: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The real cases: halves that do not touch, features by the book, a script that goes on, a fresh page."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from docs import make_cases
 from scripts import case_check, case_data, real_cases
 from softwidth import patch_features as patches
-from softwidth.least_width import Saving
+from softwidth.least_width import Gain, Saving
 from softwidth.tasks import Part
 
 
@@ -73,6 +74,55 @@ def test_advice_is_judged_by_both_intervals(said, seen, word):
     assert case_check.verdict(Saving(1, said, False), Saving(1, seen, False)) == word
 
 
+@pytest.mark.parametrize(
+    ("said", "seen", "word"),
+    [
+        ((0.03, (0.01, 0.05), True), (0.02, (0.01, 0.03), True), "confirmed"),
+        ((0.03, (0.01, 0.05), True), (0.005, (0.001, 0.009), False), "not confirmed"),
+        ((0.03, (0.01, 0.05), True), (-0.02, (-0.03, -0.01), True), "contradicted"),
+        ((0.005, (0.001, 0.009), False), (-0.004, (-0.02, 0.01), False), "confirmed"),
+        ((0.005, (-0.001, 0.02), False), (-0.02, (-0.03, -0.01), True), "missed"),
+    ],
+)
+def test_gains_are_judged_by_whether_they_matter(said, seen, word):
+    assert case_check.verdict(Gain(*said), Gain(*seen)) == word
+
+
+def test_a_guess_holds_where_the_measured_saving_lies_in_its_interval():
+    guess = {"saving": 1.0, "interval": [0.25, 4.0], "unlike": ["margin", "rows_per_feature"]}
+    near = case_check.prior_fields(guess, Saving(4.0, (1.0, 9.0), False))
+    far = case_check.prior_fields(guess, Saving(4.1, (1.0, 9.0), False))
+    assert (near["prior_inside"], far["prior_inside"]) == (True, False)
+    assert make_cases._prior(near) == (
+        "1 (0.25 to 4): holds; beyond what it was fitted to in margin and rows per feature"
+    )
+    assert make_cases._prior(far).startswith("1 (0.25 to 4): does not hold")
+    none = case_check.prior_fields(None, Saving(4.0, (1.0, 9.0), False))
+    assert set(none) == set(near)
+    assert make_cases._prior(none) == "no guess by divergence"
+
+
+@pytest.mark.parametrize(
+    ("advice", "gain", "matters", "words"),
+    [
+        ("soft", 0.03, True, "soft labels pay"),
+        ("either", 0.03, False, "no measurable difference"),
+        ("either", 0.03, True, "no saving, soft labels better at equal width"),
+        ("either", -0.03, True, "no saving, hard labels better at equal width"),
+    ],
+)
+def test_the_page_tells_a_gain_where_no_width_is_saved(advice, gain, matters, words):
+    row = {"recommended": advice, "gain": gain, "gain_matters": matters}
+    assert make_cases._says(row) == words
+
+
+def test_the_page_counts_outcomes():
+    outcomes = pd.Series(["confirmed", "missed", "confirmed", "contradicted"])
+    assert make_cases._told(outcomes) == (
+        "2 were confirmed, 1 missed a difference, 0 were not confirmed and 1 contradicted"
+    )
+
+
 def test_a_width_beyond_all_is_wider_than_all():
     assert case_check.inside(None, (8, None))
     assert not case_check.inside(None, (8, 64))
@@ -100,6 +150,14 @@ def test_every_case_is_a_row_with_its_curves_its_page_and_a_figure(smoke):
         width = row["compared_at"]
         difference = loss["hard", width] - loss["soft", width]
         assert row["held_difference"] == pytest.approx(difference, abs=1e-5)
+        assert row["held_gain_low"] <= row["held_gain"] <= row["held_gain_high"]
+        gain = (loss["hard"] - loss["soft"]).mean()
+        assert row["held_gain"] == pytest.approx(gain, abs=1e-5)
+        assert row["gain_inside"] == (row["gain_low"] <= row["held_gain"] <= row["gain_high"])
+        assert row["prior_inside"] == (row["prior_low"] <= row["saving"] <= row["prior_high"])
+        plan = json.loads((smoke / "pages" / row["case"] / "plan.json").read_text())
+        assert row["gain"] == pytest.approx(plan["gain"]["value"], rel=1e-5)
+        assert row["prior"] == pytest.approx(plan["prior"]["saving"], rel=1e-5)
         at = row["soft_width"] if row["soft_width"] > 0 else row["widest"]
         assert row["held_soft_loss"] == pytest.approx(loss["soft", at], rel=1e-5)
         assert row["held_soft_loss"] == pytest.approx(row["held_soft_error"], rel=1e-5)
