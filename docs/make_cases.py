@@ -60,22 +60,29 @@ def _counts(table: pd.DataFrame) -> str:
         name: f"{int(table[f'{name}_inside'].astype(bool).sum())} of {n}"
         for name in ("soft", "hard", "saving", "gain")
     }
-    guessed = table["prior_inside"].dropna().astype(bool)
+    guessed = table[table["prior"].notna()]
+    reach = (guessed["prior_high"] / guessed["prior_low"]).pow(0.5).median()
     return (
-        f"Of {n} pieces of advice {_told(table['advice'])}; of {n} gains {_told(table['gain_verdict'])}. "
+        f"Of {n} pieces of advice: {_told(table['advice'], table['recommended'] != 'either')}; "
+        f"of {n} gains: {_told(table['gain_verdict'], table['gain_matters'].astype(bool))}. "
         "The other half's estimate lay in the plan's 95 % interval for "
         f"{inside['soft']} least widths with soft labels, {inside['hard']} "
         f"with hard ones, {inside['saving']} savings and {inside['gain']} gains; these estimates have errors of "
         "their own, so that fewer than 95 % are to be expected of right intervals. "
-        f"Of {len(guessed)} guesses before training, {int(guessed.sum())} had the measured saving in their interval.\n\n"
+        f"Of {len(guessed)} guesses before training {int(guessed['prior_inside'].astype(bool).sum())} had the measured saving in their interval, "
+        f"which reaches a factor of {reach:.0f} either way.\n\n"
         "![Loss on the other half by width, for every case](../results/real_cases.svg)\n"
     )
 
 
-def _told(outcomes: pd.Series[Any]) -> str:
-    """How often each outcome came."""
+def _told(outcomes: pd.Series[Any], differ: pd.Series[Any]) -> str:
+    """How often each outcome came; `differ` where the plan sees a difference."""
     confirmed, missed, unsure, contradicted = (int((outcomes == word).sum()) for word in OUTCOMES)
-    return f"{confirmed} were confirmed, {missed} missed a difference, {unsure} were not confirmed and {contradicted} contradicted"
+    sure = int(((outcomes == "confirmed") & differ).sum())
+    return (
+        f"{confirmed} confirmed ({sure} that there is a difference, {confirmed - sure} that none is seen), "
+        f"{missed} missed a difference, {unsure} not confirmed, {contradicted} contradicted"
+    )
 
 
 def _section(row: dict[str, Any]) -> str:

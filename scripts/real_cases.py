@@ -310,7 +310,7 @@ def _replaced(
 ) -> pd.DataFrame:
     """The table with these rows for a case, in the order of the cases."""
     fresh = pd.DataFrame([{"case": name, **row} for row in rows])
-    both = pd.concat([table[table["case"] != name].astype(object), fresh.astype(object)])
+    both = pd.concat([fresh.astype(object), table[table["case"] != name].astype(object)])
     place = {case: k for k, case in enumerate(cases)}
     return both.sort_values("case", key=lambda column: column.map(place), kind="stable")
 

@@ -118,8 +118,9 @@ def test_the_page_tells_a_gain_where_no_width_is_saved(advice, gain, matters, wo
 
 def test_the_page_counts_outcomes():
     outcomes = pd.Series(["confirmed", "missed", "confirmed", "contradicted"])
-    assert make_cases._told(outcomes) == (
-        "2 were confirmed, 1 missed a difference, 0 were not confirmed and 1 contradicted"
+    assert make_cases._told(outcomes, pd.Series([True, False, False, True])) == (
+        "2 confirmed (1 that there is a difference, 1 that none is seen), "
+        "1 missed a difference, 0 not confirmed, 1 contradicted"
     )
 
 
