@@ -7,7 +7,7 @@ What a plan says on real data, and whether it holds on rows that it never saw. G
 **How.** The rows of a case are cut into two stratified halves. A plan (`softwidth.plan`) gets one half, 60 % of it for students, 30 % to choose by; features too are learned from this half alone.
 Then *new* students, of seeds that the plan never trained, learn from the same rows at every width that the plan tried, with the step sizes that it chose, and answer
 for the other half. On their mistakes the least widths, the saving and the gain are determined again, by the same rule. The rules below were
-written before these runs, those for the gain and the guess on 2026-11-30; earlier runs had found faults of the planner ([log](LOG.md)) that are mended. Step sizes are the plan's on both sides: a badly chosen one would not be seen here.
+written before these runs, those for the gain and the guess on 2026-11-30; earlier runs had found faults of the planner ([log](LOG.md)) that are mended. Step sizes are the plan's on both sides: a badly chosen one need not be seen here.
 
 - The advice is **confirmed** where both halves say the same of *soft*, *hard* or *no measurable saving* (the interval of the saving lies above 1, below 1, or covers 1), **contradicted** where they say the opposite,
   **not confirmed** where the plan saw a difference and the other half cannot tell, and a difference is **missed** where only the other half sees it.
