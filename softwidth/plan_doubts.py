@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from softwidth._types import Array, Dataset, width_text
+from softwidth.least_width import Gain
 from softwidth.plan_labels import SoftLabels
 from softwidth.rounds import Search
 from softwidth.signatures import step_too_large
@@ -34,12 +35,11 @@ WIDER = {
 }
 
 
-def why_not(
-    labels: SoftLabels, tuned: Tuned, *, worse: bool = False, differ: bool = False
-) -> list[str]:
+def why_not(labels: SoftLabels, tuned: Tuned, gain: Gain, *, worse: bool = False) -> list[str]:
     """Why soft labels save no width, as far as it can be seen.
 
-    `worse` where they surely cost width, `differ` where at equal width the two surely differ.
+    `gain` is that of soft labels over hard ones at equal width; `worse` where soft ones surely cost
+    width.
     """
     found = list(labels.warnings)
     data = labels.dataset
@@ -54,19 +54,33 @@ def why_not(
             f"students of hard labels on {best:.1%} of held-out rows: a better teacher, or more "
             "votes, is what to try."
         )
-    if not found and not (differ and not worse):
-        gain = float(np.mean(errors["hard"] - errors["soft"]))
+    if not found and not (gain.matters and not worse):
         if worse:
             return [
                 "Nothing that is seen of the soft labels says why: another teacher, or more rows for "
                 "it, is what to try."
             ]
-        found.append(
-            f"Nothing is wrong with the soft labels: at equal width they make {abs(gain):.1%} "
-            f"{'fewer' if gain > 0 else 'more'} mistakes on average, which {rows:,} validation rows "
-            "are too few to tell from chance; more validation rows narrow the intervals."
-        )
+        told = f"Nothing is wrong with the soft labels: at equal width {_told(gain, tuned.metric)} on average, "
+        if gain.interval[0] <= 0 <= gain.interval[1]:
+            told += f"which {rows:,} validation rows are too few to tell from chance; more validation rows narrow the intervals."
+        else:
+            told += "which is less than the tolerance."
+        found.append(told)
     return found
+
+
+def _told(gain: Gain, metric: str) -> str:
+    """What soft labels do at equal width.
+
+    >>> _told(Gain(0.0051, (0.0012, 0.0093), False), "kl")
+    'they are 0.0051 nats nearer to held-out ones'
+    """
+    size, better = abs(gain.value), gain.value > 0
+    if metric == "kl":
+        return f"they are {size:.2g} nats {'nearer to' if better else 'farther from'} held-out ones"
+    if metric == "balanced":
+        return f"their balanced error is {size:.1%} {'lower' if better else 'higher'}"
+    return f"they make {size:.1%} {'fewer' if better else 'more'} mistakes"
 
 
 def doubts(search: Search, data: Dataset) -> list[str]:

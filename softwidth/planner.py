@@ -172,8 +172,7 @@ def advise(search: Search, labels: SoftLabels) -> Recommendation:
     """What to do, from all that was found."""
     decision, tuned = search.decision, search.trainer.tuned
     worse = decision.saving("hard", "soft").interval[1] < 1
-    differ = decision.gain("soft", "hard").matters
-    reasons = why_not(labels, tuned, worse=worse, differ=differ)
+    reasons = why_not(labels, tuned, decision.gain("soft", "hard"), worse=worse)
     return recommend(decision, reasons, search.spec.metric)
 
 

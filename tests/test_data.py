@@ -25,6 +25,16 @@ SPLITS = ("train", "val", "test")
 # --- splits
 
 
+def test_no_more_rows_are_held_out_than_tell_a_difference(monkeypatch):
+    monkeypatch.setattr("softwidth.data.MOST_HELD", 30)
+    X, y = np.random.default_rng(0).standard_normal((400, 3)), np.arange(400) % 4
+    usual = load({"X": X, "y": y})
+    assert [len(getattr(usual, f"y_{split}")) for split in SPLITS] == [340, 30, 30]
+    assert np.bincount(usual.y_val).min() >= 7  # stratified all the same
+    asked = load({"X": X, "y": y}, val_fraction=0.2, test_fraction=0.2)
+    assert [len(getattr(asked, f"y_{split}")) for split in SPLITS] == [256, 64, 80]
+
+
 @given(
     st.integers(20, 90),
     st.integers(2, 4),

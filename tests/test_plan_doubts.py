@@ -1,11 +1,12 @@
 """What a plan says against itself: rows that cannot tell, inputs that do not, a poor teacher."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from softwidth.least_width import LeastWidth
+from softwidth.least_width import Gain, LeastWidth
 from softwidth.plan_doubts import doubts, why_not
 from softwidth.plan_spec import PlanSpec
 from softwidth.trials import Rows
@@ -14,7 +15,10 @@ from softwidth.trials import Rows
 def students(mistakes: float):
     """Students of two widths that make so many mistakes, with any labels."""
     trial = SimpleNamespace(validation=SimpleNamespace(means={"error": mistakes}))
-    return SimpleNamespace(widths=(4, 8), trials=lambda _: [trial])
+    return SimpleNamespace(widths=(4, 8), trials=lambda _: [trial], metric="error")
+
+
+UNSURE = Gain(0.004, (-0.002, 0.01), False)
 
 
 @pytest.mark.parametrize(("rows", "said"), [(100, False), (10_000, True)])
@@ -22,13 +26,31 @@ def test_a_teacher_is_called_poor_only_beyond_chance(rows, said):
     data = SimpleNamespace(y_train=np.zeros(rows), y_val=np.zeros(rows), draws=1)
     lesson = SimpleNamespace(health=SimpleNamespace(accuracy=0.97))
     labels = SimpleNamespace(warnings=[], dataset=data, lesson=lesson)
-    (told,) = why_not(labels, students(0.01))
+    (told,) = why_not(labels, students(0.01), UNSURE)
     assert ("better teacher" in told) == said
     assert said or "too few to tell" in told
-    (told,) = why_not(labels, students(0.01), worse=True)
+    (told,) = why_not(labels, students(0.01), UNSURE, worse=True)
     assert "better teacher" in told  # whatever chance says: that hard labels do better is sure
-    (told,) = why_not(labels, students(0.05), worse=True)
+    (told,) = why_not(labels, students(0.05), UNSURE, worse=True)
     assert "another teacher" in told
+
+
+@pytest.mark.parametrize(("metric", "gain", "words"), [
+    ("error", UNSURE, "they make 0.4% fewer mistakes on average, which 9 validation rows are too few"),
+    ("error", Gain(-0.004, (-0.009, -0.001), False), "0.4% more mistakes on average, which is less than the tolerance."),
+    ("kl", Gain(0.0051, (0.0012, 0.0093), False), "0.0051 nats nearer to held-out ones on average, which is less"),
+    ("kl", Gain(-0.02, (-0.05, 0.01), False), "0.02 nats farther from held-out ones on average, which 9 val"),
+    ("balanced", UNSURE, "their balanced error is 0.4% lower on average, which 9"),
+])  # fmt: skip
+def test_what_is_not_seen_to_matter_is_told_in_the_unit_of_the_plan(metric, gain, words):
+    data = SimpleNamespace(y_train=np.zeros(9), y_val=np.zeros(9), draws=1)
+    lesson = SimpleNamespace(health=SimpleNamespace(accuracy=1.0))
+    labels = SimpleNamespace(warnings=[], dataset=data, lesson=lesson)
+    students_ = students(0.01)
+    students_.metric = metric
+    (told,) = why_not(labels, students_, gain)
+    assert words in told
+    assert why_not(labels, students_, replace(gain, matters=True)) == []
 
 
 FALLING = np.exp(-np.arange(30.0))
