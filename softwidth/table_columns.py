@@ -69,10 +69,12 @@ class ColumnReader:
                 "give it a name, or leave it out."
             )
         X = _numbers(table, self.features, self.rows)
-        self.labels.append(table[self.target])
-        self.soft.append(_numbers(table, self.columns.soft, self.rows))
+        # Copies: a column of a table may be a view that holds all of it.
+        self.labels.append(table[self.target].copy())
+        self.soft.append(_numbers(table, self.columns.soft, self.rows).copy())
         if self.columns.weight:
-            self.weights.append(_numbers(table, [self.columns.weight], self.rows)[:, 0])
+            weights = _numbers(table, [self.columns.weight], self.rows)
+            self.weights.append(weights[:, 0].copy())
         self.rows += len(table)
         return X
 

@@ -15,6 +15,7 @@ from softwidth._checks import (
     SoftwidthError,
 )
 from softwidth.files import read_arrays
+from softwidth.table_columns import ColumnReader, Columns
 from softwidth.tables import TABLES
 
 
@@ -139,6 +140,16 @@ def test_the_shape_of_a_table_is_known_before_it_is_read(tmp_path):
         rows, columns = TABLES[suffix].shape(path)
         assert rows == pytest.approx(len(frame), rel=0.02)
         assert columns == 7
+
+
+def test_labels_taken_from_a_piece_do_not_hold_the_piece():
+    numbers = np.arange(16.0).reshape(4, 4)
+    table = pd.DataFrame(numbers, columns=["x", "z", "w", "label"], copy=False)
+    reader = ColumnReader(Columns("label", soft=["z"], weight="w"))
+    reader.take(table)
+    assert np.shares_memory(table["label"].to_numpy(), numbers)
+    for kept in (reader.labels[0].to_numpy(), reader.soft[0], reader.weights[0]):
+        assert not np.shares_memory(kept, numbers)
 
 
 def test_a_parquet_file_of_few_bytes_and_many_rows_is_refused(tmp_path, monkeypatch):
