@@ -27,7 +27,7 @@ def plans(h: Hostile, where: Path) -> Any:
     some: dict[str, Any] = {
         "widths": h.of(["1/4:1", "1/0", [0.5, 1.0]]), "metric": "kl", "tolerance": 0.05, "batch_size": 8, "optimizer": "sgd",
         "regime": "in-sample", "teacher": h.of([small(1), Odd(h)]), "device": "cpu", "mixed_precision": True, "classes": ["a", "b"],
-        "checkpoints": where / "c",
+        "checkpoints": where / "c", "loss": h.of(["hinton", "logit mse"]), "temperature": 2.0, "share": 0.3,
     }  # fmt: skip
     settings = {name: h.scalar(value) for name, value in some.items() if h.chance(0.1)}
     given = {"seeds": 1, "rounds": 0, "epochs": 1, "step_sizes": h.of([[0.01], h.scalar([0.1])]), "widths": [0.5, 1.0]}  # fmt: skip

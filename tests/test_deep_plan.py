@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
 
 from softwidth import deep
-from softwidth._checks import ArgumentError
+from softwidth._checks import ArgumentError, MemoryLimitError
 from softwidth.deep import plan_trainer
 from softwidth.deep.families import seeded
 from softwidth.deep.plan_data import read_data
@@ -134,6 +134,20 @@ def test_soft_labels_are_learned_by_the_loss_that_is_asked_for(kept, asked, tmp_
 def test_losses_that_cannot_be_asked_for_are_named(asked, told):
     with pytest.raises(ArgumentError, match=told):
         deep.plan(Small, NOISY, soft=SOFT, **SHORT, **asked)
+
+
+ENDLESS, ENDLESS_BYTES = (np.broadcast_to(one, (10**13, 1, 2, 2)) for one in (0.5, np.uint8(5)))
+
+
+@pytest.mark.parametrize(("data", "soft", "error", "told"), [
+    (NOISY, 0.5, ArgumentError, "`soft` .* a row an image and a column a class"),
+    (NOISY, np.full(len(NOISY), 0.5), ArgumentError, "`soft` .* a row an image and a column a class"),
+    ((ENDLESS, np.zeros(3, int)), None, MemoryLimitError, r"`X` of shape .* needs [\d,]+ MiB"),
+    ((ENDLESS_BYTES, [0]), None, MemoryLimitError, r"`X` of shape .* needs [\d,]+ MiB"),
+])  # fmt: skip
+def test_arrays_that_generated_input_found_are_refused(data, soft, error, told):
+    with pytest.raises(error, match=told):
+        deep.plan(Small, data, soft=soft, **SHORT)
 
 
 def test_another_network_of_the_same_name_is_trained_and_not_read(kept, monkeypatch):

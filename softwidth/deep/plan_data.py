@@ -24,6 +24,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from softwidth._checks import (
     ArgumentError,
+    as_type,
     check_choice,
     check_names,
     check_numeric,
@@ -95,9 +96,9 @@ def read_data(
     """
     parts = _mapped(data) if isinstance(data, Mapping) else _listed(data)
     if soft is not None:
-        given = check_numeric("soft", soft.detach().cpu() if isinstance(soft, Tensor) else soft)
-        check_same_length("soft", given, "data", len(parts["train"].y))
-        parts["train"] = replace(parts["train"], soft=given)
+        given = soft.detach().cpu() if isinstance(soft, Tensor) else soft
+        train = parts["train"]
+        parts["train"] = replace(train, soft=_table("soft", given, "data", len(train.y)))
     for missing in ("test", "val"):
         if missing not in parts:
             train = parts["train"]
@@ -216,8 +217,7 @@ def _part(X: Any, y: Any, soft: Any = None, *, end: str = "") -> Part:
     """Checked arrays of one part."""
     X, y, soft = (a.detach().cpu().numpy() if isinstance(a, Tensor) else a for a in (X, y, soft))
     pixels = check_numeric(f"X{end}", X)
-    with np.errstate(over="ignore", invalid="ignore"):
-        pixels = pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+    pixels = as_type(f"X{end}", pixels, np.uint8 if pixels.dtype == np.uint8 else np.float32)
     if pixels.ndim != 4 or 0 in pixels.shape or not np.isfinite(pixels).all():
         wish = "must be finite images (N, C, H, W); rows of features are (N, D, 1, 1)."
         raise ArgumentError(f"X{end}", pixels, wish)
@@ -225,14 +225,17 @@ def _part(X: Any, y: Any, soft: Any = None, *, end: str = "") -> Part:
     if ids.ndim != 1 or ids.dtype.kind not in "iub" or (ids < 0).any():
         raise ArgumentError(f"y{end}", ids, "must be a vector of class ids from 0.")
     check_same_length(f"y{end}", ids, f"X{end}", len(pixels))
-    given = None if soft is None else check_numeric(f"soft{end}", soft)
-    if given is not None:
-        if given.ndim != 2:
-            raise ArgumentError(
-                f"soft{end}", given, "must have a row an image and a column a class."
-            )
-        check_same_length(f"soft{end}", given, f"X{end}", len(pixels))
-    return Part(np.ascontiguousarray(pixels), ids.astype(np.int64), given)
+    given = None if soft is None else _table(f"soft{end}", soft, f"X{end}", len(pixels))
+    return Part(pixels, ids.astype(np.int64), given)
+
+
+def _table(name: str, soft: Any, other: str, n: int) -> np.ndarray[Any, Any]:
+    """Soft labels of the `n` images of `other`, a row an image and a column a class."""
+    given = check_numeric(name, soft)
+    if given.ndim != 2:
+        raise ArgumentError(name, given, "must have a row an image and a column a class.")
+    check_same_length(name, given, other, n)
+    return given
 
 
 def soft_labels(
