@@ -37,7 +37,6 @@ from softwidth.teachers import KernelTeacher, Teacher, WideTeacher, check_teache
 __all__ = ["REGIMES", "Health", "Lesson", "cross_fit", "fit_temperature", "row_margins", "teach"]
 
 ROWS_IN_CLASSIFIERS = 3  # times their rows: read, and converted to double precision
-FEWER_ROWS = "a wide teacher learns from rows that lie in a file"
 REGIMES = ("in-sample", "cross-fitted", "larger data")
 
 
@@ -288,7 +287,8 @@ def _trained(
     teacher: Teacher = check_teacher(make())
     if is_mapped(X) and not isinstance(teacher, WideTeacher):
         what = f"a {type(teacher).__name__} of {len(y):,} rows"
-        check_memory(what, ROWS_IN_CLASSIFIERS * X.nbytes, wish=FEWER_ROWS)
+        wish = "a wide teacher learns from rows that lie in a file"
+        check_memory(what, ROWS_IN_CLASSIFIERS * X.nbytes, wish=wish)
     try:
         with np.errstate(all="ignore"):  # its arithmetic is its own; its probabilities are checked
             teacher.fit(X, y, **_weights(teacher.fit, weight))

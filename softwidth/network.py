@@ -75,8 +75,7 @@ class Network:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _logits(self, X: Array) -> Array:
-        X = with_bias_column(X, self.bias)
-        H = X @ self.W.T
+        H = (_with_ones(X) if self.bias else X) @ self.W.T
         return self.scale * (np.maximum(H, 0, out=H) @ self.A) + self.b
 
     def predict_proba(self, X: Array) -> Array:
